@@ -1,1 +1,12 @@
-//! Being laid out.
+//! Sandboxes. Today one kind: WASI preview 1 command modules under wasmtime, through the passes of `gio-machine`.
+//!
+//! A run is a pure function of module, input image and [`UnitLimits`]; everything else ends in a [`RunError`] and no claim (R21).
+#![warn(missing_docs)]
+
+mod engine;
+mod error;
+mod limits;
+
+pub use engine::{Engine, EngineConfig, Outcome, Program};
+pub use error::{EngineError, LoadError, RunError};
+pub use limits::{RunControl, UnitLimits};

@@ -1,1 +1,6 @@
-//! Being laid out.
+//! The machine's rules for a guest program, as pure functions.
+#![warn(missing_docs)]
+
+mod error;
+
+pub use error::{Place, PrepareError};
