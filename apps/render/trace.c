@@ -11,7 +11,8 @@
 static const double PI = 3.14159265358979323846;
 static const double NUDGE = 1e-6;        // lifts new rays off the surface they start from
 static const double FAR_AWAY = 1e9;      // no shape reaches this far
-static const double INDIRECT_MAX = 8.0;  // cuts the rare very bright paths that would show as dots
+static const double INDIRECT_MAX = 4.0;  // cuts the rare very bright paths that would show as dots
+static const double COAT_LEAST = 0.2;    // share of paths that follow a plastic's reflection
 static const int ROULETTE_FROM = 3;      // bounces before weak paths may be ended by chance
 
 typedef struct {
@@ -202,8 +203,8 @@ static inline Vec mirror(Vec way, Vec normal) {
 static Vec rough_mirror(Vec way, Vec normal, double roughness, Pair u) {
     Vec out = mirror(way, normal);
     if (roughness > 0.0) {
-        double spread = roughness * roughness;
-        double cosine = sqrt((1.0 - u.a) / (1.0 + (spread * spread - 1.0) * u.a));
+        double spread = roughness * roughness; // Beckmann's lobe: no long tail, few stray dots
+        double cosine = 1.0 / sqrt(1.0 - spread * spread * log(1.0 - u.a));
         Vec bent = mirror(way, around(normal, cosine, u.b));
         if (dot(bent, normal) > 0.0) out = bent;
     }
@@ -244,11 +245,15 @@ static bool scatter(const Scene *scene, const Hit *hit, Sampler *sampler, Ray *r
         return false;
     }
     if (m->kind == PLASTIC) {
+        // The coat is looked at more often than it reflects, or highlights would be a few lucky dots.
         double share = border_share(-dot(way, hit->normal), m->index);
-        if (next_pair(sampler).a < share) {
+        double chance = COAT_LEAST + (1.0 - COAT_LEAST) * share;
+        if (next_pair(sampler).a < chance) {
             ray->way = rough_mirror(way, hit->normal, m->roughness, u);
+            *weight = scale(*weight, share / chance);
             return false;
         }
+        *weight = scale(*weight, (1.0 - share) / (1.0 - chance));
     }
     ray->way = around(hit->normal, sqrt(1.0 - u.a), u.b);
     *weight = mul(*weight, surface_colour(m, hit->point));
