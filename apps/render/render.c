@@ -7,6 +7,7 @@
 //
 // A picture joined from tiles is byte for byte the picture rendered whole.
 // Exit code 0, or 2 with the reason on stderr.
+// Memory that lives as long as the program is left to the end of the program.
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
