@@ -1,0 +1,112 @@
+//! How an agent ends: one table of exit codes, and errors that say what to do next.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// Exit codes of all binaries; scripts may rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything asked for was done.
+    Ok = 0,
+    /// Something failed that no other code names.
+    Failure = 1,
+    /// The command line, config or job file is wrong; nothing was sent or spent.
+    Usage = 2,
+    /// The job ran, but a unit ended with a non-zero exit code, a trap or out of CU.
+    UnitFailed = 10,
+    /// The job did not complete; the escrow was or will be refunded.
+    NotDelivered = 11,
+    /// No hub met the conditions.
+    NoMatch = 12,
+    /// The wallet has too little GIO or gas.
+    Funds = 13,
+    /// A hub, miner or RPC could not be reached; trying again may help.
+    Unreachable = 14,
+    /// What the hub delivered is not what it posted; the escrow is not confirmed.
+    BadResult = 15,
+    /// The user left while the job goes on.
+    Detached = 20,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// An error as a person needs it: what happened, what to do, what became of the money.
+#[derive(Debug)]
+pub struct UserError {
+    /// What happened.
+    pub cause: Box<dyn Error + Send + Sync>,
+    /// The process's exit code.
+    pub status: ExitStatus,
+    /// What to do about it, best the exact command.
+    pub hint: Option<String>,
+    /// Whether the same command may succeed later.
+    pub retryable: bool,
+    /// What became of the money; `None` when none was touched.
+    pub escrow: Option<String>,
+}
+
+impl UserError {
+    /// An error with a status and nothing more to say.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>, status: ExitStatus) -> Self {
+        Self {
+            cause: cause.into(),
+            status,
+            hint: None,
+            retryable: false,
+            escrow: None,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same command may succeed later.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
+    /// What became of the money.
+    #[must_use]
+    pub fn escrow(mut self, effect: impl Into<String>) -> Self {
+        self.escrow = Some(effect.into());
+        self
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for UserError {
+    fn from(error: E) -> Self {
+        Self::new(error, ExitStatus::Failure)
+    }
+}
+
+/// The error as people read it: the chain of causes, then hint, retry and escrow, a line each.
+#[must_use]
+pub fn report(error: &UserError) -> String {
+    let mut text = format!("error: {}", error.cause);
+    let mut source = error.cause.source();
+    while let Some(cause) = source {
+        let _ = write!(text, "\n  because: {cause}");
+        source = cause.source();
+    }
+    if let Some(hint) = &error.hint {
+        let _ = write!(text, "\nhint: {hint}");
+    }
+    if let Some(escrow) = &error.escrow {
+        let _ = write!(text, "\nescrow: {escrow}");
+    }
+    if error.retryable {
+        text.push_str("\nretry: the same command may succeed later");
+    }
+    text
+}

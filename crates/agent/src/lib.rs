@@ -1,0 +1,36 @@
+//! What every agent is before it does anything of its own: a home folder with a key, a config file with
+//! checked keys, logs, one lock, a shutdown signal, exit codes and errors with hints.
+
+pub mod config;
+pub mod exit;
+pub mod files;
+pub mod home;
+pub mod logging;
+pub mod shutdown;
+
+pub use config::{ConfigError, read_config};
+pub use exit::{ExitStatus, UserError, report};
+pub use home::{Home, HomeError, HomeLock, Role};
+pub use logging::{LogFormat, LogOptions, init_logging};
+pub use shutdown::shutdown_signal;
+
+use alloy_primitives::B256;
+
+/// 32 bytes from the operating system: nonces, salts, keys.
+///
+/// # Panics
+/// If the operating system has no randomness, because nothing that signs may go on then.
+#[must_use]
+pub fn random_word() -> B256 {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
+    B256::from(bytes)
+}
+
+/// Seconds since the Unix epoch by the local clock. Deadlines on chain are compared with block time instead (F5).
+#[must_use]
+pub fn unix_now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
+}
