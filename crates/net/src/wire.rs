@@ -1,12 +1,9 @@
-//! The messages and services of package `gio.v1`, generated from `proto/gio/v1`.
+//! The messages and services of package `gio.v1`, generated from `proto/gio/v1`, and typed access to their fields.
 //!
-//! Field meanings and units are documented in the `.proto` files.
-//! Nothing here is checked: lengths of hashes, addresses and signatures are the receiver's to verify.
+//! What each field means and its unit is documented in the `.proto` files.
+//! Generated messages check nothing: [`field`] turns bytes into addresses, hashes and signatures, or says which field is wrong.
 
-#![allow(
-    missing_debug_implementations,
-    clippy::allow_attributes_without_reason,
-    reason = "generated code"
-)]
+pub mod field;
+mod generated;
 
-tonic::include_proto!("gio.v1");
+pub use generated::*;
