@@ -1,1 +1,33 @@
-//! Being laid out.
+//! The only door to an EVM RPC: typed calls, events, nonces, gas, retries and typed reverts.
+//!
+//! Outside this package nobody sees a generated binding, a hexadecimal string or a revert selector:
+//! what comes in and goes out are the words of `gio-protocol` and the few types below.
+//! It keeps no state but the next nonce; what a caller must remember, the caller writes down.
+//!
+//! # Trust
+//! The RPC may be down, slow, behind a load balancer, or wrong. Every request has a deadline, every transaction is
+//! signed for the deployment's chain id, and answers that contradict themselves are refused
+//! ([`ChainError::Contradiction`]). An RPC that lies consistently is not detected here.
+
+mod bindings;
+mod chain;
+mod convert;
+mod deployment;
+pub mod devnet;
+mod error;
+mod event;
+mod info;
+mod revert;
+mod rpc;
+mod sender;
+
+pub use chain::Chain;
+pub use deployment::{Deployment, WalletParameters};
+pub use error::{ChainError, ConnectError, SendError};
+pub use event::{LogPlace, WalletEvent, WalletLog};
+pub use info::{
+    BlockHead, DealInfo, FalseBill, HubInfo, HubKind, HubRecord, Permit, SumStep, TxInfo,
+    WalletInfo, WalletState,
+};
+pub use revert::RevertReason;
+pub use rpc::Timing;

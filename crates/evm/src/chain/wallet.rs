@@ -1,0 +1,136 @@
+//! A hub's wallet: its figures, registration and payouts.
+
+use alloy::rpc::types::BlockId;
+use alloy::sol_types::SolCall;
+use gio_protocol::{Address, Gio, U256};
+
+use super::Chain;
+use crate::bindings::{GioToken, HubWallet};
+use crate::convert::{gio, time_or_none, wallet_state};
+use crate::error::{ChainError, SendError};
+use crate::info::{BlockHead, HubRecord, TxInfo, WalletInfo};
+
+const QUESTION: &str = "a wallet's figures";
+
+impl Chain {
+    /// Everything about a wallet, read at one block so that the figures fit together.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn wallet(&self, wallet: Address) -> Result<WalletInfo, ChainError> {
+        let at = self.head().await?;
+        let (config, state, registered_at, ledger, free, balance) = tokio::try_join!(
+            self.at(at, wallet, HubWallet::configCall {}),
+            self.at(at, wallet, HubWallet::stateCall {}),
+            self.at(at, wallet, HubWallet::registeredAtCall {}),
+            self.at(at, wallet, HubWallet::ledgerCall {}),
+            self.at(at, wallet, HubWallet::freeBalanceCall {}),
+            self.at(
+                at,
+                self.inner.deployment.token,
+                GioToken::balanceOfCall { account: wallet },
+            ),
+        )?;
+        let amount = |field, units: u128| gio(field, U256::from(units));
+        let read = || {
+            Ok(WalletInfo {
+                at,
+                state: wallet_state(state)?,
+                owner: config.owner,
+                factory: config.factory,
+                registered_at: time_or_none(registered_at),
+                balance: gio("balance", balance)?,
+                free: gio("free balance", free)?,
+                stake: amount("stake", ledger.stake)?,
+                locked: amount("locked sum", ledger.locked)?,
+                escrow: amount("escrow", ledger.escrow)?,
+                guarantees: amount("guarantees", ledger.guarantees)?,
+                approvals: amount("approvals", ledger.approvals)?,
+                parameters: config.parameters.try_into()?,
+            })
+        };
+        read().map_err(|error: crate::convert::OutOfRange| error.in_answer_to(QUESTION))
+    }
+
+    /// What a miner may still pull, as far as the wallet has seen; the token's [`Self::allowance`] is what counts.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn approved_to(&self, wallet: Address, miner: Address) -> Result<Gio, ChainError> {
+        let call = HubWallet::approvedToCall { miner };
+        let units = self.inner.rpc.view(wallet, &call).await?;
+        gio("approval", U256::from(units)).map_err(|error| error.in_answer_to("approvedTo"))
+    }
+
+    /// Freezes the stake out of the free balance and writes the record into the whitelist: Created to Registered.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn register(&self, wallet: Address, record: HubRecord) -> Result<TxInfo, SendError> {
+        let call = HubWallet::registerCall {
+            record: record.into(),
+        };
+        self.send(wallet, &call).await
+    }
+
+    /// Pays a miner a gross amount, of which a part stays locked until payday.
+    ///
+    /// # Errors
+    /// [`SendError`]. After [`SendError::Unresolved`] look for the payout before repeating it.
+    pub async fn transfer(
+        &self,
+        wallet: Address,
+        miner: Address,
+        gross: Gio,
+    ) -> Result<TxInfo, SendError> {
+        let call = HubWallet::transferCall {
+            miner,
+            gross: gross.units().into(),
+        };
+        self.send(wallet, &call).await
+    }
+
+    /// Pays a miner at least `net`: the event in the result says what was locked and what it may pull now.
+    ///
+    /// # Errors
+    /// [`SendError`]. After [`SendError::Unresolved`] look for the payout before repeating it.
+    pub async fn transfer_net(
+        &self,
+        wallet: Address,
+        miner: Address,
+        net: Gio,
+    ) -> Result<TxInfo, SendError> {
+        let call = HubWallet::transferNetCall {
+            miner,
+            net: net.units().into(),
+        };
+        self.send(wallet, &call).await
+    }
+
+    /// Has the wallet notice what miners pulled, which raises its free balance. Anyone may.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn reconcile(
+        &self,
+        wallet: Address,
+        miners: &[Address],
+    ) -> Result<TxInfo, SendError> {
+        let call = HubWallet::reconcileCall {
+            miners: miners.to_vec(),
+        };
+        self.send(wallet, &call).await
+    }
+
+    async fn at<C: SolCall>(
+        &self,
+        at: BlockHead,
+        to: Address,
+        call: C,
+    ) -> Result<C::Return, ChainError> {
+        self.inner
+            .rpc
+            .view_at(BlockId::number(at.number), to, &call)
+            .await
+    }
+}

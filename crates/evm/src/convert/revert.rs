@@ -1,0 +1,227 @@
+//! Revert data as a [`RevertReason`]. Selectors are unique across the repository, so the order of the tries is free.
+
+use alloy::primitives::Bytes;
+use alloy::sol_types::{Panic, Revert, SolError, SolInterface};
+use gio_protocol::{Cu, DealId, UnixSeconds};
+
+use super::{OutOfRange, deal_stage, gio, wallet_state};
+use crate::bindings::GioToken::GioTokenErrors as T;
+use crate::bindings::HubFactory::HubFactoryErrors as F;
+use crate::bindings::HubWallet::HubWalletErrors as W;
+use crate::bindings::Whitelist::WhitelistErrors as L;
+use crate::revert::RevertReason;
+
+impl RevertReason {
+    /// Reads what a call reverted with.
+    pub(crate) fn from_data(data: &Bytes) -> Self {
+        if data.is_empty() {
+            return Self::Unexplained;
+        }
+        custom(data).unwrap_or_else(|| standard(data))
+    }
+}
+
+fn custom(data: &[u8]) -> Option<RevertReason> {
+    let read = if let Ok(error) = W::abi_decode(data) {
+        wallet(error)
+    } else if let Ok(error) = T::abi_decode(data) {
+        token(error)
+    } else if let Ok(error) = L::abi_decode(data) {
+        whitelist(error)
+    } else {
+        factory(F::abi_decode(data).ok()?)
+    };
+    read.ok()
+}
+
+fn standard(data: &Bytes) -> RevertReason {
+    if let Ok(revert) = Revert::abi_decode(data) {
+        return RevertReason::Message(revert.reason);
+    }
+    if let Ok(panic) = Panic::abi_decode(data) {
+        return RevertReason::Panic(panic.code);
+    }
+    RevertReason::Unknown(data.clone())
+}
+
+fn wallet(error: W) -> Result<RevertReason, OutOfRange> {
+    match error {
+        W::NotOwner(e) => Ok(RevertReason::NotOwner {
+            caller: e.caller,
+            owner: e.owner,
+        }),
+        W::WalletStateMismatch(e) => Ok(RevertReason::WalletStateMismatch {
+            state: wallet_state(e.state)?,
+            required: wallet_state(e.required)?,
+        }),
+        W::FreeBalanceTooLow(e) => Ok(RevertReason::FreeBalanceTooLow {
+            free: gio("free", e.free)?,
+            needed: gio("needed", e.needed)?,
+        }),
+        W::AmountZero(_) => Ok(RevertReason::AmountZero),
+        W::MinerInvalid(e) => Ok(RevertReason::MinerInvalid { miner: e.miner }),
+        W::CallToImplementation(_) => Ok(RevertReason::CallToImplementation),
+        other => terms(other),
+    }
+}
+
+fn terms(error: W) -> Result<RevertReason, OutOfRange> {
+    match error {
+        W::WalletMismatch(e) => Ok(RevertReason::WalletMismatch { wallet: e.wallet }),
+        W::SeedCommitmentMismatch(e) => Ok(RevertReason::SeedCommitmentMismatch {
+            commitment: e.commitment,
+        }),
+        W::UnitCountOutOfRange(e) => Ok(RevertReason::UnitCountOutOfRange {
+            unit_count: e.unitCount,
+        }),
+        W::ModeUnknown(e) => Ok(RevertReason::ModeUnknown { mode: e.mode }),
+        W::ModeParamsUnexpected(e) => Ok(RevertReason::ModeParamsUnexpected {
+            mode_params: e.modeParams,
+        }),
+        W::MachineVersionUnknown(e) => Ok(RevertReason::MachineVersionUnknown {
+            machine_version: e.machineVersion,
+        }),
+        W::RoyaltyTooHigh(e) => Ok(RevertReason::RoyaltyTooHigh {
+            per_mille: e.royaltyPerMille,
+        }),
+        W::RoyaltyRecipientZero(_) => Ok(RevertReason::RoyaltyRecipientZero),
+        W::CourtUnexpected(e) => Ok(RevertReason::CourtUnexpected { court: e.court }),
+        W::DeadlinesUnordered(e) => Ok(RevertReason::DeadlinesUnordered {
+            open_by: UnixSeconds(e.openBy),
+            deliver_by: UnixSeconds(e.deliverBy),
+        }),
+        W::WindowTooLong(e) => Ok(RevertReason::WindowTooLong {
+            window: e.window,
+            max: e.max,
+        }),
+        other => life(other),
+    }
+}
+
+fn life(error: W) -> Result<RevertReason, OutOfRange> {
+    match error {
+        W::BuyerSignatureInvalid(e) => Ok(RevertReason::BuyerSignatureInvalid {
+            buyer: e.buyer,
+            digest: e.digest,
+        }),
+        W::HubSignatureInvalid(e) => Ok(RevertReason::HubSignatureInvalid {
+            owner: e.owner,
+            digest: e.digest,
+        }),
+        W::DealStateMismatch(e) => Ok(RevertReason::DealStateMismatch {
+            deal: DealId(e.dealId),
+            stage: deal_stage(e.state)?,
+        }),
+        W::OpenByPassed(e) => Ok(RevertReason::OpenByPassed {
+            open_by: UnixSeconds(e.openBy),
+            time: UnixSeconds(e.time),
+        }),
+        W::DeliverByPassed(e) => Ok(RevertReason::DeliverByPassed {
+            deliver_by: UnixSeconds(e.deliverBy),
+            time: UnixSeconds(e.time),
+        }),
+        W::DeliverByNotPassed(e) => Ok(RevertReason::DeliverByNotPassed {
+            deliver_by: UnixSeconds(e.deliverBy),
+            time: UnixSeconds(e.time),
+        }),
+        W::WindowOpen(e) => Ok(RevertReason::WindowOpen {
+            window_end: UnixSeconds(e.windowEnd),
+            time: UnixSeconds(e.time),
+        }),
+        W::WindowOver(e) => Ok(RevertReason::WindowOver {
+            window_end: UnixSeconds(e.windowEnd),
+            time: UnixSeconds(e.time),
+        }),
+        W::ResultRootMismatch(e) => Ok(RevertReason::ResultRootMismatch {
+            posted: e.posted,
+            given: e.given,
+        }),
+        W::PaymentAboveCap(e) => Ok(RevertReason::PaymentAboveCap {
+            payment: gio("payment", e.payment)?,
+            cap: gio("cap", e.cap)?,
+        }),
+        other => Ok(trees(other)),
+    }
+}
+
+fn trees(error: W) -> RevertReason {
+    match error {
+        W::SumWithoutTree(e) => RevertReason::SumWithoutTree {
+            cu_total: Cu(e.cuTotal),
+        },
+        W::PathLengthInvalid(e) => RevertReason::PathLengthInvalid {
+            length: e.length,
+            depth: e.depth,
+        },
+        W::PathBroken(e) => RevertReason::PathBroken { step: e.step },
+        W::JobProofInvalid(e) => RevertReason::JobProofInvalid { unit: e.unit },
+        W::ResultProofInvalid(e) => RevertReason::ResultProofInvalid { unit: e.unit },
+        W::NothingRefuted(_) => RevertReason::NothingRefuted,
+        other => RevertReason::Library(format!("{other:?}")),
+    }
+}
+
+fn token(error: T) -> Result<RevertReason, OutOfRange> {
+    Ok(match error {
+        T::ERC20InsufficientBalance(e) => RevertReason::BalanceTooLow {
+            holder: e.sender,
+            balance: gio("balance", e.balance)?,
+            needed: gio("needed", e.needed)?,
+        },
+        T::ERC20InsufficientAllowance(e) => RevertReason::AllowanceTooLow {
+            spender: e.spender,
+            allowance: gio("allowance", e.allowance)?,
+            needed: gio("needed", e.needed)?,
+        },
+        T::ERC2612ExpiredSignature(e) => RevertReason::PermitExpired {
+            deadline: e.deadline,
+        },
+        T::ERC2612InvalidSigner(e) => RevertReason::PermitSignerInvalid {
+            signer: e.signer,
+            owner: e.owner,
+        },
+        T::NotMinter(e) => RevertReason::NotMinter {
+            caller: e.caller,
+            minter: e.minter,
+        },
+        T::MinterZero(_) => RevertReason::MinterZero,
+        other => RevertReason::Library(format!("{other:?}")),
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the same shape as its siblings")]
+fn whitelist(error: L) -> Result<RevertReason, OutOfRange> {
+    Ok(match error {
+        L::FactoryZero(_) => RevertReason::FactoryZero,
+        L::HubNotRegistered(e) => RevertReason::HubNotRegistered { wallet: e.wallet },
+        L::NotFactory(e) => RevertReason::NotFactory {
+            caller: e.caller,
+            factory: e.factory,
+        },
+        L::NotHubOwner(e) => RevertReason::NotHubOwner {
+            caller: e.caller,
+            owner: e.owner,
+        },
+        L::RecordFieldLength(e) => RevertReason::RecordFieldLength {
+            field: match e.field {
+                0 => "endpoint",
+                1 => "name",
+                _ => "description",
+            },
+            length: e.length,
+            max: e.max,
+        },
+        L::WalletUnknown(e) => RevertReason::WalletUnknown { wallet: e.wallet },
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the same shape as its siblings")]
+fn factory(error: F) -> Result<RevertReason, OutOfRange> {
+    Ok(match error {
+        F::ParametersInvalid(_) => RevertReason::ParametersInvalid,
+        F::WhitelistOfOtherFactory(e) => {
+            RevertReason::WhitelistOfOtherFactory { factory: e.factory }
+        }
+        other => RevertReason::Library(format!("{other:?}")),
+    })
+}
