@@ -27,6 +27,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long it may take to say so; after the second silence the connection is closed.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// QUIC's handshake is one round trip, and a machine without it never answers: TCP is tried at the same time.
+const QUIC_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// QUIC's own silence limit in milliseconds, in step with ping.
 const QUIC_IDLE_MS: u32 = 30_000;
 /// One connection each way by each transport, and one relayed.
@@ -74,7 +76,7 @@ pub(crate) fn swarm(
         )
         .map_err(|error| transport(&error))?
         .with_quic_config(|mut quic| {
-            quic.handshake_timeout = HANDSHAKE_TIMEOUT;
+            quic.handshake_timeout = QUIC_HANDSHAKE_TIMEOUT;
             quic.max_idle_timeout = QUIC_IDLE_MS;
             quic
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::{Multiaddr, PeerId, TransportError};
+use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -131,33 +131,12 @@ impl Net {
     /// # Errors
     /// [`StartNetError`]; the node is gone then.
     pub async fn start(config: NetConfig, stop: CancellationToken) -> Result<Self, StartNetError> {
-        let keypair = keypair_of(&config.key);
-        let peer = keypair.public().to_peer_id();
-        let swarm = behaviour::swarm(&keypair, &config)?;
-        let control = swarm.behaviour().streams.new_control();
-        let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
-        let published = Published {
-            listen: watch::Sender::default(),
-            stats: watch::Sender::default(),
-        };
-        let (listen, stats) = (published.listen.subscribe(), published.stats.subscribe());
-        let mut node = Node::new(swarm, &config, queue, published)?;
-        let announcements = node.hubs().subscribe();
+        let (mut node, inner) = build(&config, &stop)?;
         node.listen(&config.listen).await?;
-        let (tasks, servers, stop) = (TaskTracker::new(), TaskTracker::new(), stop.child_token());
-        tasks.spawn(node.run(stop.clone(), servers.clone()));
+        let running = node.run(inner.stop.clone(), inner.servers.clone());
+        inner.tasks.spawn(running);
         Ok(Self {
-            inner: Arc::new(Inner {
-                peer,
-                bootstrap: config.bootstrap,
-                channels: Channels::new(Dialler { commands, control }),
-                listen,
-                stats,
-                announcements,
-                stop,
-                tasks,
-                servers,
-            }),
+            inner: Arc::new(inner),
         })
     }
 
@@ -283,11 +262,31 @@ impl Net {
     }
 }
 
+/// Everything of a node that does not wait.
+fn build(
+    config: &NetConfig,
+    stop: &CancellationToken,
+) -> Result<(Box<Node>, Inner), StartNetError> {
+    let keypair = keypair_of(&config.key);
+    let swarm = behaviour::swarm(&keypair, config)?;
+    let control = swarm.behaviour().streams.new_control();
+    let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+    let published = Published::default();
+    let (listen, stats) = (published.listen.subscribe(), published.stats.subscribe());
+    let node = Box::new(Node::new(swarm, config, queue, published)?);
+    let inner = Inner {
+        peer: keypair.public().to_peer_id(),
+        bootstrap: config.bootstrap.clone(),
+        channels: Channels::new(Dialler { commands, control }),
+        listen,
+        stats,
+        announcements: node.hubs().subscribe(),
+        stop: stop.child_token(),
+        tasks: TaskTracker::new(),
+        servers: TaskTracker::new(),
+    };
+    Ok((node, inner))
+}
+
 /// The node's task has ended.
 struct Stopped;
-
-impl From<TransportError<std::io::Error>> for StartNetError {
-    fn from(error: TransportError<std::io::Error>) -> Self {
-        Self::Transport(chain(&error))
-    }
-}

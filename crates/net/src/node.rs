@@ -64,6 +64,7 @@ pub(crate) enum Command {
 }
 
 /// What the node publishes.
+#[derive(Default)]
 pub(crate) struct Published {
     pub(crate) listen: watch::Sender<Vec<Multiaddr>>,
     pub(crate) stats: watch::Sender<NetStats>,
@@ -160,7 +161,7 @@ impl Node {
     }
 
     /// Runs until `stop`, then lets the servers finish and says goodbye.
-    pub(crate) async fn run(mut self, stop: CancellationToken, servers: TaskTracker) {
+    pub(crate) async fn run(mut self: Box<Self>, stop: CancellationToken, servers: TaskTracker) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -297,7 +298,7 @@ impl Node {
                 message_id,
                 message,
             }) => self.judge(propagation_source, &message_id, &message),
-            BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. }) => self.own.wanted(),
+            BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. }) => self.on_subscribed(),
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 self.learn(peer_id, &info);
             }

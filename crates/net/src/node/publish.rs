@@ -26,9 +26,8 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Somebody subscribed who may not have heard it.
-    pub(super) fn wanted(&mut self) {
-        self.is_due = true;
+    fn has_rested(&self) -> bool {
+        self.sent.is_none_or(|at| at.elapsed() >= RESEND_INTERVAL)
     }
 }
 
@@ -49,13 +48,15 @@ impl Node {
         Ok(())
     }
 
+    /// Somebody subscribed who may not have heard it.
+    pub(super) fn on_subscribed(&mut self) {
+        self.own.is_due = true;
+        self.announce_if_due();
+    }
+
     /// Sends the own announcement again if somebody new is listening.
     pub(super) fn announce_if_due(&mut self) {
-        let rested = self
-            .own
-            .sent
-            .is_none_or(|at| at.elapsed() >= RESEND_INTERVAL);
-        if self.own.is_due && rested {
+        if self.own.is_due && self.own.has_rested() {
             self.send_own();
         }
     }
@@ -69,18 +70,18 @@ impl Node {
             return;
         }
         let data = own.signed().encode_to_vec();
-        self.own.sent = Some(Instant::now());
-        self.own.is_due = false;
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        match gossip.publish(topic(), data) {
-            Ok(_) => {}
+        let result = gossip.publish(topic(), data);
+        self.own.is_due = match result {
             // Whoever subscribes first makes it due.
-            Err(gossipsub::PublishError::NoPeersSubscribedToTopic) => {}
+            Err(gossipsub::PublishError::NoPeersSubscribedToTopic) => return,
+            Ok(_) => false,
             Err(error) => {
                 debug!(%error, "the announcement was not sent, trying again");
-                self.own.is_due = true;
+                true
             }
-        }
+        };
+        self.own.sent = Some(Instant::now());
     }
 
     /// Decides whether a gossip message is taken and passed on.
