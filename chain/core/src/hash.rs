@@ -117,6 +117,10 @@ hash_type!(
     MerkleRoot
 );
 hash_type!(
+    /// scrypt of a header: small enough, it is the proof of work.
+    PowHash
+);
+hash_type!(
     /// SHA-256 of a link: all the UTXO set remembers of it.
     LinkHash
 );

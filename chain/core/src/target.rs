@@ -6,6 +6,8 @@ use std::ops::Add;
 use ruint::Uint;
 use thiserror::Error;
 
+use crate::hash::PowHash;
+
 type U256 = Uint<256, 4>;
 
 /// Compact bits do not stand for a target.
@@ -89,10 +91,10 @@ impl Target {
         CompactTarget(digits | size << 24)
     }
 
-    /// Whether a proof-of-work hash (in message order) is small enough.
+    /// Whether a proof-of-work hash is small enough.
     #[must_use]
-    pub fn is_met_by(&self, pow_hash: &[u8; 32]) -> bool {
-        U256::from_le_bytes(*pow_hash) <= self.0
+    pub fn is_met_by(&self, pow_hash: &PowHash) -> bool {
+        U256::from_le_bytes(pow_hash.to_bytes()) <= self.0
     }
 
     /// `self · numerator / denominator`, at most `limit` and at least one.
@@ -223,9 +225,9 @@ mod tests {
         let target = CompactTarget(0x1e0f_fff0).expand().unwrap();
         let mut exact = target.to_be_bytes();
         exact.reverse();
-        assert!(target.is_met_by(&exact));
+        assert!(target.is_met_by(&PowHash::from_bytes(exact)));
         exact[0] += 1;
-        assert!(!target.is_met_by(&exact));
+        assert!(!target.is_met_by(&PowHash::from_bytes(exact)));
     }
 
     #[test]

@@ -1,0 +1,59 @@
+//! Hashes per second and core of every scrypt path, and their ratios to RustCrypto's crate,
+//! measured in turns in one run: `cargo run --release --example scrypt_bench`.
+
+use std::time::{Duration, Instant};
+
+use gio_coin::{HEADER_BYTES, ScryptHasher, ScryptPath};
+
+/// Long enough for one turn to even out the clock, short enough to take turns often.
+const TURN: Duration = Duration::from_millis(300);
+const TURNS: usize = 7;
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
+fn rate(mut batch: impl FnMut() -> usize) -> f64 {
+    let start = Instant::now();
+    let mut hashes = 0;
+    while start.elapsed() < TURN {
+        hashes += batch();
+    }
+    hashes as f64 / start.elapsed().as_secs_f64()
+}
+
+fn rustcrypto(header: &mut [u8; HEADER_BYTES]) -> usize {
+    let params = scrypt::Params::new(10, 1, 1).expect("the coin's parameters are valid");
+    let mut hash = [0; 32];
+    scrypt::scrypt(header, header, &params, &mut hash).expect("32 bytes is a valid length");
+    header[..32].copy_from_slice(&hash);
+    1
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a benchmark")]
+fn main() {
+    let mut hashers: Vec<ScryptHasher> = ScryptPath::available()
+        .into_iter()
+        .filter_map(ScryptHasher::with_path)
+        .collect();
+    let mut rates = vec![Vec::new(); hashers.len() + 1];
+    let mut header = [7; HEADER_BYTES];
+    for _ in 0..TURNS {
+        rates[0].push(rate(|| rustcrypto(&mut header)));
+        for (hasher, rates) in hashers.iter_mut().zip(&mut rates[1..]) {
+            let headers = vec![header; 48];
+            rates.push(rate(|| hasher.hash_all(&headers).len()));
+        }
+    }
+    let rates: Vec<f64> = rates.into_iter().map(median).collect();
+    println!("rustcrypto  {:>8.0} H/s per core", rates[0]);
+    for (hasher, rate) in hashers.iter().zip(&rates[1..]) {
+        let ratio = rate / rates[0];
+        println!(
+            "{:<10}  {rate:>8.0} H/s per core  ratio {ratio:.2}",
+            hasher.path().to_string()
+        );
+    }
+}
