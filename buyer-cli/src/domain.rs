@@ -1,0 +1,9 @@
+//! What the buyer decides, without clock, network or files: which hub, which terms, what to do next, whether a
+//! result is right, what the receipt says.
+
+pub mod choose;
+pub mod next;
+pub mod quote;
+pub mod terms;
+pub mod verify;
+pub mod work;
