@@ -24,7 +24,7 @@ pub const ANNOUNCEMENT_SECONDS_MAX: u64 = 15 * 60;
 /// How long a hub should let its announcements live: within the maximum for receivers whose clock is minutes behind.
 pub const ANNOUNCEMENT_SECONDS: u64 = 10 * 60;
 /// Addresses of one hub: a few per interface, transport and relay.
-const ADDRS_MAX: usize = 16;
+pub(crate) const ADDRS_MAX: usize = 16;
 /// Kinds of work of one hub.
 const KINDS_MAX: usize = 16;
 /// Bytes of a name, region, kind or version: what fits on one line of a terminal.

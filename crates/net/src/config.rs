@@ -21,7 +21,7 @@ pub struct NetConfig {
     pub mdns: bool,
     /// Relay for peers that cannot be dialled, and test for others whether they can be: what a hub offers.
     pub offer_relay: bool,
-    /// Reserve a place at relays when AutoNAT finds that this node cannot be dialled.
+    /// Reserve a place at relays when AutoNAT finds that this node listens in vain.
     pub use_relays: bool,
     /// What this program calls itself to other peers, `gio-hub/0.1.0`.
     pub agent: String,

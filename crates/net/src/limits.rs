@@ -19,7 +19,7 @@ pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long the answer to a probe may take.
 pub(crate) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A call with a deadline, which both sides enforce: every call but an open-ended stream needs one.
+/// A call with a deadline, which both sides enforce. Of a call that streams its answer it bounds only the beginning.
 pub fn call_within<T>(deadline: Duration, message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     request.set_timeout(deadline);

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
-use crate::announcement::{AnnouncementError, VerifiedAnnouncement};
+use crate::announcement::{ADDRS_MAX, AnnouncementError, VerifiedAnnouncement};
 use crate::channel::{Channels, Dialler};
 use crate::error::{ConnectError, Hop, chain};
 use crate::hubs::{Announcements, NotTaken};
 use crate::identity::{keypair_of, peer_of_addr};
-use crate::node::{Command, Node, Published, now};
+use crate::node::{Addrs, Command, Node, Published, now};
 use crate::serve::{ServeError, Services, serve};
 use crate::stream::GRPC_PROTOCOL;
 use crate::wire::Signed;
@@ -107,7 +107,7 @@ struct Inner {
     peer: PeerId,
     bootstrap: Vec<Multiaddr>,
     channels: Channels,
-    listen: watch::Receiver<Vec<Multiaddr>>,
+    addrs: watch::Receiver<Addrs>,
     stats: watch::Receiver<NetStats>,
     announcements: watch::Receiver<Announcements>,
     stop: CancellationToken,
@@ -146,10 +146,22 @@ impl Net {
         self.inner.peer
     }
 
-    /// Where others reach this node, with real ports and `/p2p/<peer>`.
+    /// Where this node listens, with real ports and `/p2p/<peer>`; relayed addresses last.
     #[must_use]
     pub fn listen_addrs(&self) -> Vec<Multiaddr> {
-        self.inner.listen.borrow().clone()
+        self.inner.addrs.borrow().listen.clone()
+    }
+
+    /// What to put into an announcement: the addresses known to be reachable from outside,
+    /// and the listen addresses as long as none is known.
+    #[must_use]
+    pub fn announced_addrs(&self) -> Vec<Multiaddr> {
+        let addrs = self.inner.addrs.borrow();
+        let known = match addrs.external.as_slice() {
+            [] => &addrs.listen,
+            external => external,
+        };
+        known.iter().take(ADDRS_MAX).cloned().collect()
     }
 
     /// What the node counts, now and as it changes.
@@ -272,13 +284,13 @@ fn build(
     let control = swarm.behaviour().streams.new_control();
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
     let published = Published::default();
-    let (listen, stats) = (published.listen.subscribe(), published.stats.subscribe());
+    let (addrs, stats) = (published.addrs.subscribe(), published.stats.subscribe());
     let node = Box::new(Node::new(swarm, config, queue, published)?);
     let inner = Inner {
         peer: keypair.public().to_peer_id(),
         bootstrap: config.bootstrap.clone(),
         channels: Channels::new(Dialler { commands, control }),
-        listen,
+        addrs,
         stats,
         announcements: node.hubs().subscribe(),
         stop: stop.child_token(),

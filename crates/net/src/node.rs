@@ -63,10 +63,18 @@ pub(crate) enum Command {
     Peers { reply: oneshot::Sender<Vec<PeerId>> },
 }
 
+/// This node's own addresses, each with `/p2p/<peer>`.
+#[derive(Default)]
+pub(crate) struct Addrs {
+    pub(crate) listen: Vec<Multiaddr>,
+    /// Known to be reachable from outside.
+    pub(crate) external: Vec<Multiaddr>,
+}
+
 /// What the node publishes.
 #[derive(Default)]
 pub(crate) struct Published {
-    pub(crate) listen: watch::Sender<Vec<Multiaddr>>,
+    pub(crate) addrs: watch::Sender<Addrs>,
     pub(crate) stats: watch::Sender<NetStats>,
 }
 
@@ -104,7 +112,7 @@ impl Node {
         for addr in &config.external {
             swarm.add_external_address(addr.clone());
         }
-        Ok(Self {
+        let node = Self {
             swarm,
             commands,
             published,
@@ -113,9 +121,11 @@ impl Node {
             dials: Dials::default(),
             links: Links::default(),
             bootstrap,
-            relays: Relays::new(config.use_relays),
+            relays: Relays::new(config.use_relays && !config.listen.is_empty()),
             reachable: config.reachable,
-        })
+        };
+        node.publish_addrs();
+        Ok(node)
     }
 
     pub(crate) fn hubs(&self) -> &HubTable {
@@ -275,9 +285,11 @@ impl Node {
                 if self.reachable {
                     self.swarm.add_external_address(address);
                 }
-                self.publish_listen_addrs();
+                self.publish_addrs();
             }
-            SwarmEvent::ExpiredListenAddr { .. } => self.publish_listen_addrs(),
+            SwarmEvent::ExpiredListenAddr { .. }
+            | SwarmEvent::ExternalAddrConfirmed { .. }
+            | SwarmEvent::ExternalAddrExpired { .. } => self.publish_addrs(),
             SwarmEvent::ListenerClosed {
                 listener_id,
                 reason,
@@ -285,7 +297,7 @@ impl Node {
             } => {
                 debug!(?reason, "a listener closed");
                 self.relays.closed(listener_id);
-                self.publish_listen_addrs();
+                self.publish_addrs();
             }
             _ => {}
         }
@@ -381,12 +393,12 @@ impl Node {
         }
     }
 
-    fn publish_listen_addrs(&self) {
+    fn publish_addrs(&self) {
         let peer = *self.swarm.local_peer_id();
-        let addrs = self.swarm.listeners().cloned();
-        // A relayed listen address ends in this peer already.
-        let addrs = addrs.filter_map(|addr| addr.with_p2p(peer).ok());
-        self.published.listen.send_replace(addrs.collect());
+        self.published.addrs.send_replace(Addrs {
+            listen: own_addrs(self.swarm.listeners(), peer),
+            external: own_addrs(self.swarm.external_addresses(), peer),
+        });
     }
 
     fn count_peers(&self) {
@@ -397,4 +409,14 @@ impl Node {
             changed
         });
     }
+}
+
+/// In a stable order, direct ones first. A relayed address ends in this peer already.
+fn own_addrs<'a>(addrs: impl Iterator<Item = &'a Multiaddr>, peer: PeerId) -> Vec<Multiaddr> {
+    let mut own: Vec<_> = addrs
+        .filter_map(|addr| addr.clone().with_p2p(peer).ok())
+        .collect();
+    own.sort_by_cached_key(|addr| (Hop::of(addr), addr.to_string()));
+    own.dedup();
+    own
 }

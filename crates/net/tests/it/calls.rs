@@ -9,8 +9,8 @@ use gio_net::wire::{
     hub_message, miner_message,
 };
 use gio_net::{
-    CALL_TIMEOUT, ConnectError, Hop, MESSAGE_BYTES_MAX, Multiaddr, Refusal, ServeError, Services,
-    call, market_client, peer_id_of, work_client,
+    ConnectError, Hop, MESSAGE_BYTES_MAX, Multiaddr, ServeError, Services, call, market_client,
+    peer_id_of, work_client,
 };
 use libp2p::StreamProtocol;
 use libp2p::identity::Keypair;
@@ -158,7 +158,6 @@ async fn a_peer_without_an_account_is_refused() {
     };
     let no_account = 4;
     assert_eq!(stranger.until("a refusal", greeting).await, [no_account]);
-    assert!(Refusal::NoAccount.to_string().contains("account"));
 }
 
 #[tokio::test]
@@ -203,7 +202,6 @@ async fn failures_name_the_hop_and_the_reason() {
     );
     let error = buyer.net.dial(elsewhere).await.unwrap_err();
     assert!(matches!(error, ConnectError::NoPeer { .. }), "{error}");
-    assert!(CALL_TIMEOUT.as_secs() > 0);
 }
 
 #[tokio::test]

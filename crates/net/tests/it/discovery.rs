@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use gio_net::wire::HubsRequest;
+use gio_net::wire::directory_server::{Directory, DirectoryServer};
+use gio_net::wire::{HubsReply, HubsRequest, Signed};
 use gio_net::{PublishError, Services, call, directory_client};
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
 
-use crate::support::{Node, announcement, config, key};
+use crate::raw::RawPeer;
+use crate::support::{Node, announcement, config, key, now};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -90,6 +94,38 @@ async fn a_directory_knows_hubs_that_are_silent_now() {
         let reply = directory.hubs(call(request)).await.unwrap().into_inner();
         assert_eq!(reply.hubs.len(), expected, "{chain_id} {kind}");
     }
+}
+
+/// Says whatever it was told to say.
+struct Liar(Vec<Signed>);
+
+#[tonic::async_trait]
+impl Directory for Liar {
+    async fn hubs(&self, _: Request<HubsRequest>) -> Result<Response<HubsReply>, Status> {
+        let hubs = self.0.clone();
+        Ok(Response::new(HubsReply { hubs }))
+    }
+}
+
+#[tokio::test]
+async fn of_a_lying_directory_only_the_truth_is_believed() {
+    let buyer = Node::listening(1, &[]).await;
+    let mut liar = RawPeer::connected(2, &buyer.addr()).await;
+    let truth = announcement(&key(3), 1).sign(&key(3));
+    let mut forged = announcement(&key(4), 1).sign(&key(4));
+    forged.payload = announcement(&key(4), 2).sign(&key(4)).payload;
+    let mut expired = announcement(&key(5), 1);
+    expired.expires_at = now();
+    let expired = expired.sign(&key(5));
+    let hubs = vec![forged, truth.clone(), expired];
+    let routes = Routes::new(DirectoryServer::new(Liar(hubs)));
+    let found = tokio::select! {
+        found = buyer.net.find_hubs(PATIENCE) => found,
+        () = liar.serves(routes) => panic!("the liar fell silent"),
+    };
+    let found: Vec<_> = found.iter().map(|hub| hub.signed()).collect();
+    assert_eq!(found, [&truth]);
+    assert_eq!(buyer.net.stats().borrow().gossip_taken, 0);
 }
 
 #[tokio::test]

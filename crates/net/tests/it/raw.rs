@@ -1,11 +1,19 @@
 //! A peer that speaks the same protocols but keeps no rules.
 
-use futures::StreamExt as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::{AsyncWriteExt as _, StreamExt as _};
 use gio_net::{HUBS_TOPIC, Multiaddr, PeerId};
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, PublishError};
 use libp2p::identity::{Keypair, secp256k1};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
+use tonic::service::Routes;
+use tonic::transport::server::{Connected, Server};
 
 use crate::support::{key, soon};
 
@@ -13,6 +21,43 @@ use crate::support::{key, soon};
 pub(crate) struct Protocols {
     gossip: gossipsub::Behaviour,
     pub(crate) streams: libp2p_stream::Behaviour,
+}
+
+/// A greeted stream as tonic's server wants it.
+struct Served(Compat<libp2p::Stream>);
+
+impl Connected for Served {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Served {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Served {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 pub(crate) struct RawPeer {
@@ -74,6 +119,31 @@ impl RawPeer {
 
     pub(crate) fn peer_id(&self) -> PeerId {
         *self.swarm.local_peer_id()
+    }
+
+    /// Answers calls with a server of the test's own.
+    pub(crate) async fn serves(&mut self, routes: Routes) {
+        let mut control = self.swarm.behaviour().streams.new_control();
+        let protocol = StreamProtocol::new("/gio/grpc/1");
+        let streams = control.accept(protocol).unwrap();
+        let connections = streams.then(|(_, mut stream)| async move {
+            let welcome = 1;
+            stream.write_all(&[welcome]).await?;
+            stream.flush().await?;
+            Ok::<_, io::Error>(Served(stream.compat()))
+        });
+        let server = Server::builder().add_routes(routes);
+        let serving = server.serve_with_incoming(connections);
+        let run = async {
+            loop {
+                let event = self.swarm.select_next_some().await;
+                self.take(event);
+            }
+        };
+        tokio::select! {
+            result = serving => result.unwrap(),
+            () = run => {}
+        }
     }
 
     /// Sends anything as gossip.
