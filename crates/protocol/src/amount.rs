@@ -159,6 +159,42 @@ impl PricePerPu {
     }
 }
 
+impl From<Gio> for PricePerPu {
+    fn from(amount: Gio) -> Self {
+        Self(amount)
+    }
+}
+
+impl From<PricePerPu> for Gio {
+    fn from(price: PricePerPu) -> Self {
+        price.0
+    }
+}
+
+/// For `#[serde(with = "…")]`: amounts and prices as decimal GIO in quotes, as people write them in files.
+pub mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::Gio;
+
+    /// Writes `"0.01000000"`.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<T: Copy + Into<Gio>, S: Serializer>(amount: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&(*amount).into())
+    }
+
+    /// Reads what [`serialize`] writes, and any other decimal number with at most 8 decimals.
+    ///
+    /// # Errors
+    /// The deserializer's, and [`super::AmountError`] as text.
+    pub fn deserialize<'de, T: From<Gio>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse::<Gio>().map(T::from).map_err(D::Error::custom)
+    }
+}
+
 /// What the buyer pays for a deal (R2): `min(cap, ⌊cu · price / 10^9⌋)`.
 #[must_use]
 pub fn bill(cap: Gio, cu: Cu, price: PricePerPu) -> Gio {

@@ -1,0 +1,8 @@
+//! Decisions: given what the hub knows, what should happen. No clock, socket, file or database.
+
+pub mod agreement;
+pub mod board;
+pub mod claims;
+pub mod deal;
+pub mod payout;
+pub mod quote;

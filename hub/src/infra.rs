@@ -1,0 +1,7 @@
+//! The hub's doors: database, contents, gRPC, logs.
+
+pub mod api;
+pub mod content;
+pub mod observe;
+pub mod progress;
+pub mod store;

@@ -1,0 +1,8 @@
+//! The hub's loops, one per file. Each takes rows in some state, moves them on, and writes that down; every step
+//! can be repeated after a kill.
+
+pub(crate) mod announce;
+pub(crate) mod dispatch;
+pub(crate) mod finish;
+pub(crate) mod pay;
+pub(crate) mod watch_chain;

@@ -1,0 +1,53 @@
+//! Announcements: who the hub is, where, and what it charges, again before each one expires.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gio_net::{ANNOUNCEMENT_SECONDS, Announcement, Net};
+use gio_protocol::{UnixSeconds, least_gross_price};
+use tokio::time::timeout;
+
+use crate::hub::Hub;
+use crate::infra::observe;
+use crate::infra::store::StoreError;
+
+/// Well before the last announcement expires, and often enough for a new peer behind the first one.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Runs until the hub stops.
+pub(crate) async fn run(hub: Arc<Hub>, net: Net) -> Result<(), StoreError> {
+    while !hub.stop.is_cancelled() {
+        let now = UnixSeconds(gio_agent::unix_now());
+        let sequence = hub.store.next_sequence(now).await?;
+        let announcement = announcement(&hub, &net, sequence, now);
+        match net.publish_announcement(announcement.sign(&hub.key)).await {
+            Ok(()) => observe::announced(sequence),
+            Err(error) => observe::retrying("announcing", &error),
+        }
+        tokio::select! {
+            () = hub.stop.cancelled() => {}
+            _ = timeout(EVERY, std::future::pending::<()>()) => {}
+        }
+    }
+    Ok(())
+}
+
+fn announcement(hub: &Hub, net: &Net, sequence: u64, now: UnixSeconds) -> Announcement {
+    let prices = &hub.config.prices;
+    Announcement {
+        owner: hub.key.address(),
+        wallet: hub.wallet,
+        chain_id: hub.chain.chain_id(),
+        addrs: net.listen_addrs(),
+        sequence,
+        issued_at: now,
+        expires_at: now.after(ANNOUNCEMENT_SECONDS),
+        // Prices out of range are refused when the config is read.
+        gross_price: least_gross_price(prices.net_price, prices.margin).unwrap_or(prices.net_price),
+        net_price: prices.net_price,
+        region: hub.config.hub.region.clone(),
+        kinds: vec!["wasm".to_owned()],
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: hub.config.hub.name.clone(),
+    }
+}
