@@ -73,3 +73,16 @@ pub enum PrepareError {
         max: u64,
     },
 }
+
+/// Refuses what is larger than the limit.
+pub(crate) fn check_size(
+    what: &'static str,
+    found: impl Into<u64>,
+    max: u64,
+) -> Result<(), PrepareError> {
+    let found = found.into();
+    if found > max {
+        return Err(PrepareError::TooLarge { what, found, max });
+    }
+    Ok(())
+}

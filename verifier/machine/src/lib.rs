@@ -1,6 +1,23 @@
 //! The machine's rules for a guest program, as pure functions.
+//!
+//! [`prepare`] takes a WASI command as a compiler made it, refuses what is outside the accepted set, and
+//! answers two instrumented builds: metered, with a deterministic stack limit, and with canonical NaN bits
+//! wherever they can be seen. Run under the same host, both builds agree in everything a claim binds.
 #![warn(missing_docs)]
 
+mod blocks;
+mod body;
+mod emit;
 mod error;
+mod features;
+mod limits;
+mod nan;
+mod prepare;
+mod source;
+mod wasi;
 
+pub use blocks::{bulk_cu, grow_cu};
 pub use error::{Place, PrepareError};
+pub use limits::{NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX, frame_slots};
+pub use prepare::{COUNTER_EXPORT, Prepared, REFILL_MODULE, REFILL_NAME, STACK_EXPORT, prepare};
+pub use wasi::{Param, WASI_MODULE, WasiCall};

@@ -1,0 +1,150 @@
+//! The canonical charges of a function: where its basic blocks begin and what each costs.
+//!
+//! Rules, the same for every build of a program:
+//! - Every live operator costs one CU, except `block`, `loop`, `else` and `end`, which only mark places.
+//! - A block begins at the function's entry, at a label that something branches to, in both arms of an
+//!   `if` and behind it, and behind every operator that may branch. Calls do not end a block.
+//! - A block is charged as a whole before its first operator: the unit must have that much left, or it ends
+//!   there with what it had used before (check, then subtract).
+//! - `memory.copy`, `memory.fill`, `memory.init` and `memory.grow` are charged for their size as well,
+//!   right before they take effect (see [`crate::bulk_cu`], [`crate::grow_cu`]).
+
+use wasmparser::Operator;
+
+use crate::body::Op;
+
+/// Bytes of a bulk memory operation that cost one CU: what one store of a word moves.
+const BULK_BYTES_PER_CU: u32 = 8;
+
+/// CU per page that `memory.grow` asks for: zeroed memory costs a machine about an eighth of copied memory.
+const GROW_CU_PER_PAGE: u64 = 1024;
+
+/// More pages than any 32-bit memory has; asking for more costs no more, because it is refused.
+const GROW_PAGES_MAX: u32 = 1 << 16;
+
+/// What `memory.copy`, `memory.fill` and `memory.init` of so many bytes cost besides their own CU.
+#[must_use]
+pub fn bulk_cu(bytes: u32) -> u64 {
+    u64::from(bytes.div_ceil(BULK_BYTES_PER_CU))
+}
+
+/// What `memory.grow` by so many pages costs besides its own CU, whether it succeeds or not.
+#[must_use]
+pub fn grow_cu(pages: u32) -> u64 {
+    u64::from(pages.min(GROW_PAGES_MAX)) * GROW_CU_PER_PAGE
+}
+
+/// A block's charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Charge {
+    /// Index of the operator it precedes, in the body's live operators.
+    pub(crate) at: usize,
+    /// Operators in the block.
+    pub(crate) cu: u32,
+    /// Whether the block is the head of a loop that something branches back to.
+    pub(crate) loop_head: bool,
+}
+
+/// The charges of a body, in order of their place.
+pub(crate) fn charges(ops: &[Op<'_>]) -> Vec<Charge> {
+    let targeted = branch_targets(ops);
+    let mut charges: Vec<Charge> = Vec::new();
+    let mut boundary = true;
+    let mut loop_head = false;
+    for (at, op) in ops.iter().enumerate() {
+        if is_counted(&op.operator) {
+            if boundary {
+                charges.push(Charge {
+                    at,
+                    cu: 0,
+                    loop_head,
+                });
+                loop_head = false;
+            }
+            if let Some(charge) = charges.last_mut() {
+                charge.cu += 1;
+            }
+        }
+        boundary = match &op.operator {
+            Operator::Block { .. } => boundary,
+            Operator::Loop { .. } => {
+                loop_head |= targeted[at];
+                boundary || targeted[at]
+            }
+            Operator::End => boundary || targeted[at],
+            Operator::Else => true,
+            other => ends_block(other),
+        };
+    }
+    charges
+}
+
+fn is_counted(operator: &Operator<'_>) -> bool {
+    !matches!(
+        operator,
+        Operator::Block { .. } | Operator::Loop { .. } | Operator::Else | Operator::End
+    )
+}
+
+fn ends_block(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::If { .. }
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::Unreachable
+    )
+}
+
+/// For every operator whether it is a place that something branches to: the `loop` of a loop, the `end` of a
+/// block. Every `end` of an `if` is one, because the arms meet there.
+fn branch_targets(ops: &[Op<'_>]) -> Vec<bool> {
+    let mut targeted = vec![false; ops.len()];
+    let mut frames = vec![Frame::default()];
+    for (at, op) in ops.iter().enumerate() {
+        match &op.operator {
+            Operator::Block { .. } => frames.push(Frame::default()),
+            Operator::Loop { .. } => frames.push(Frame {
+                head: Some(at),
+                targeted: false,
+            }),
+            Operator::If { .. } => frames.push(Frame {
+                head: None,
+                targeted: true,
+            }),
+            Operator::End => {
+                let frame = frames.pop().unwrap_or_default();
+                targeted[frame.head.unwrap_or(at)] |= frame.targeted;
+            }
+            Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
+                mark(&mut frames, *relative_depth);
+            }
+            Operator::BrTable { targets } => {
+                mark(&mut frames, targets.default());
+                // Validation has read the targets, so every one of them decodes.
+                targets
+                    .targets()
+                    .flatten()
+                    .for_each(|depth| mark(&mut frames, depth));
+            }
+            _ => {}
+        }
+    }
+    targeted
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    /// Where a branch to it goes if not to its `end`.
+    head: Option<usize>,
+    targeted: bool,
+}
+
+fn mark(frames: &mut [Frame], depth: u32) {
+    let place = frames.len().checked_sub(1 + depth as usize);
+    if let Some(frame) = place.and_then(|place| frames.get_mut(place)) {
+        frame.targeted = true;
+    }
+}

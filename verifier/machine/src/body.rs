@@ -1,0 +1,194 @@
+//! One function body, validated and decoded into its live operators.
+
+use wasmparser::{
+    FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, ValType,
+    ValidatorResources, WasmModuleResources,
+};
+
+use crate::error::{Place, PrepareError, check_size};
+use crate::features;
+use crate::limits::{PrepareLimits, frame_slots};
+
+/// An operator that some execution may reach, and how many operands it takes and leaves.
+#[derive(Debug)]
+pub(crate) struct Op<'a> {
+    pub(crate) operator: Operator<'a>,
+    pub(crate) pops: u32,
+    pub(crate) pushes: u32,
+}
+
+/// A decoded function. Operators that validation knows to be unreachable are gone; the last operator
+/// is the function's `end`.
+#[derive(Debug)]
+pub(crate) struct Body<'a> {
+    pub(crate) ops: Vec<Op<'a>>,
+    /// Parameters, then declared locals.
+    pub(crate) locals: Vec<ValType>,
+    pub(crate) params: usize,
+    pub(crate) results: Vec<ValType>,
+    /// What a frame costs (see [`frame_slots`]).
+    pub(crate) slots: u32,
+    /// Whether it calls anything, imports included.
+    pub(crate) calls: bool,
+}
+
+/// Validates and decodes one body.
+pub(crate) fn decode<'a>(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'a>,
+    limits: &PrepareLimits,
+    allocations: &mut FuncValidatorAllocations,
+) -> Result<Body<'a>, PrepareError> {
+    let index = function.index;
+    let bytes = body.range().len();
+    check_size(
+        "bytes of one function",
+        bytes as u64,
+        limits.function_bytes_max,
+    )?;
+    let validator = function.into_validator(std::mem::take(allocations));
+    let mut decoder = Decoder {
+        validator,
+        index,
+        limits,
+        operands_max: 0,
+        branch_targets: 0,
+        dead_blocks: 0,
+    };
+    let decoded = decoder.run(body)?;
+    *allocations = decoder.validator.into_allocations();
+    Ok(decoded)
+}
+
+struct Decoder<'l> {
+    validator: FuncValidator<ValidatorResources>,
+    index: u32,
+    limits: &'l PrepareLimits,
+    operands_max: u32,
+    branch_targets: u32,
+    /// How many blocks are open that began in dead code.
+    dead_blocks: u32,
+}
+
+impl Decoder<'_> {
+    fn run<'a>(&mut self, body: &FunctionBody<'a>) -> Result<Body<'a>, PrepareError> {
+        let mut reader = body.get_binary_reader();
+        reader.set_features(features::accepted());
+        self.validator
+            .read_locals(&mut reader)
+            .map_err(|error| self.refusal(&error))?;
+        check_size(
+            "locals of one function",
+            self.validator.len_locals(),
+            self.limits.locals_max,
+        )?;
+        let mut operators = wasmparser::OperatorsReader::new(reader);
+        let mut ops = Vec::new();
+        let mut calls = false;
+        while !operators.eof() {
+            let (operator, offset) = operators
+                .read_with_offset()
+                .map_err(|error| self.refusal(&error))?;
+            let op = self.step(operator, offset)?;
+            calls |= matches!(
+                op,
+                Some(Op {
+                    operator: Operator::Call { .. } | Operator::CallIndirect { .. },
+                    ..
+                })
+            );
+            ops.extend(op);
+        }
+        operators.finish().map_err(|error| self.refusal(&error))?;
+        Ok(self.body(ops, calls))
+    }
+
+    /// Validates one operator; answers it if it is live.
+    fn step<'a>(
+        &mut self,
+        operator: Operator<'a>,
+        offset: usize,
+    ) -> Result<Option<Op<'a>>, PrepareError> {
+        let place = Place {
+            function: Some(self.index),
+            offset,
+        };
+        features::check_operator(&operator, place)?;
+        if let Operator::BrTable { targets } = &operator {
+            self.branch_targets = self.branch_targets.saturating_add(targets.len());
+            check_size(
+                "br_table targets of one function",
+                self.branch_targets,
+                self.limits.branch_targets_max,
+            )?;
+        }
+        let arity = operator.operator_arity(&self.validator);
+        let live = self.is_live(&operator);
+        self.validator
+            .op(offset, &operator)
+            .map_err(|error| self.refusal(&error))?;
+        self.operands_max = self.operands_max.max(self.validator.operand_stack_height());
+        check_size(
+            "nested blocks of one function",
+            self.validator.control_stack_height(),
+            self.limits.nesting_max,
+        )?;
+        let (pops, pushes) = arity.ok_or_else(|| PrepareError::Invalid {
+            message: "an operator names what does not exist".to_owned(),
+            place,
+        })?;
+        Ok(live.then_some(Op {
+            operator,
+            pops,
+            pushes,
+        }))
+    }
+
+    /// Whether an execution may reach the operator. Blocks opened in dead code are dead with all they hold;
+    /// the `else` and `end` of a block that was opened live stay.
+    fn is_live(&mut self, operator: &Operator<'_>) -> bool {
+        let opens = matches!(
+            operator,
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. }
+        );
+        let closes = matches!(operator, Operator::End);
+        if self.dead_blocks > 0 {
+            self.dead_blocks += u32::from(opens);
+            self.dead_blocks -= u32::from(closes);
+            return false;
+        }
+        let reachable = self
+            .validator
+            .get_control_frame(0)
+            .is_some_and(|frame| !frame.unreachable);
+        if !reachable && opens {
+            self.dead_blocks = 1;
+        }
+        reachable || closes || matches!(operator, Operator::Else)
+    }
+
+    fn body<'a>(&self, ops: Vec<Op<'a>>, calls: bool) -> Body<'a> {
+        let locals: Vec<ValType> = (0..self.validator.len_locals())
+            .filter_map(|index| self.validator.get_local_type(index))
+            .collect();
+        let resources = self.validator.resources();
+        let ty = resources
+            .type_index_of_function(self.index)
+            .and_then(|index| resources.sub_type_at(index))
+            .expect("the validator has accepted a body for this function")
+            .unwrap_func();
+        let operators = u32::try_from(ops.len()).unwrap_or(u32::MAX);
+        Body {
+            slots: frame_slots(self.validator.len_locals(), self.operands_max, operators),
+            params: ty.params().len(),
+            results: ty.results().to_vec(),
+            ops,
+            locals,
+            calls,
+        }
+    }
+
+    fn refusal(&self, error: &wasmparser::Error) -> PrepareError {
+        features::refusal(error, Some(self.index))
+    }
+}

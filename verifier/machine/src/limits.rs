@@ -1,0 +1,70 @@
+//! How large a program may be. A module beyond a limit is refused at once, before anything is compiled.
+
+/// Sizes that bound the work of preparing, compiling and instantiating a module.
+///
+/// The defaults fit what compilers make of the largest interpreters in use (a whole `CPython` is 18 MiB) and
+/// keep the time a hostile module can cost a machine to seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrepareLimits {
+    /// Bytes of the module.
+    pub module_bytes_max: u64,
+    /// Functions the module defines.
+    pub functions_max: u64,
+    /// Bytes of one function body: compilers need more than linear time in it.
+    pub function_bytes_max: u64,
+    /// Parameters and locals of one function.
+    pub locals_max: u64,
+    /// Nested blocks in one function.
+    pub nesting_max: u64,
+    /// Targets of all `br_table`s of one function together.
+    pub branch_targets_max: u64,
+    /// Elements of the table.
+    pub table_elements_max: u64,
+    /// Globals.
+    pub globals_max: u64,
+    /// Types, imports, exports, element segments and data segments, each.
+    pub entries_max: u64,
+}
+
+impl Default for PrepareLimits {
+    fn default() -> Self {
+        Self {
+            module_bytes_max: 32 << 20,
+            functions_max: 100_000,
+            function_bytes_max: 1 << 20,
+            locals_max: 10_000,
+            nesting_max: 10_000,
+            branch_targets_max: 100_000,
+            table_elements_max: 100_000,
+            globals_max: 10_000,
+            entries_max: 100_000,
+        }
+    }
+}
+
+/// What all frames on the call stack may cost together, in slots (see [`crate::frame_slots`]).
+///
+/// A small function costs about a dozen slots, so recursion of more than 150,000 frames fits; wasmtime's own
+/// limit would stop near 10,000. The sandbox gives the native stack [`NATIVE_STACK_BYTES`], eight bytes of
+/// headroom for every byte this counts, so that the native stack is never the one that overflows.
+pub const STACK_SLOTS_MAX: u32 = 2 << 20;
+
+/// Native stack that a program within [`STACK_SLOTS_MAX`] cannot overflow.
+pub const NATIVE_STACK_BYTES: usize = STACK_SLOTS_MAX as usize * 64;
+
+/// Slots any frame costs: return address, frame pointer, saved registers.
+const FRAME_SLOTS: u32 = 8;
+
+/// Operators that cost a frame one more slot: a compiler may keep values that it computed once
+/// alive across a call although the program has no local for them.
+const OPERATORS_PER_SLOT: u32 = 16;
+
+/// What one frame of a function costs: `8 + locals + highest operand stack + operators / 16`.
+/// `locals` includes the parameters.
+#[must_use]
+pub fn frame_slots(locals: u32, operands_max: u32, operators: u32) -> u32 {
+    FRAME_SLOTS
+        .saturating_add(locals)
+        .saturating_add(operands_max)
+        .saturating_add(operators / OPERATORS_PER_SLOT)
+}

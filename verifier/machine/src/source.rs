@@ -1,0 +1,368 @@
+//! Everything of a module but its code, and putting it together again around instrumented code.
+
+use std::collections::BTreeMap;
+
+use wasm_encoder::reencode::{self, Reencode};
+use wasm_encoder::{
+    BlockType, BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection,
+    EntityType, ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType,
+    ImportSection, MemorySection, Module, StartSection, TableSection, TypeSection, ValType,
+};
+use wasmparser::{ElementKind, ExternalKind, FuncType, Import, Payload, TypeRef};
+
+use crate::emit::{Added, Shift};
+use crate::error::{Place, PrepareError, check_size};
+use crate::features::refusal;
+use crate::limits::PrepareLimits;
+use crate::prepare::{COUNTER_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT};
+use crate::wasi::{Param, WASI_MODULE, WasiCall};
+
+/// The prefix of export names that instrumentation keeps for itself.
+const RESERVED_PREFIX: &str = "gio:";
+
+/// The sections of a validated module.
+#[derive(Debug, Default)]
+pub(crate) struct Source<'a> {
+    types: Vec<FuncType>,
+    /// Type index of every function, imports first.
+    functions: Vec<u32>,
+    imported: Vec<WasiCall>,
+    globals: u32,
+    start: Option<u32>,
+    command: bool,
+    pub(crate) pages_min: u64,
+    /// Types that instrumentation adds behind the source's own: no parameters, these results.
+    result_types: BTreeMap<Vec<ValType>, u32>,
+    sections: Sections<'a>,
+}
+
+#[derive(Debug, Default)]
+struct Sections<'a> {
+    tables: Option<wasmparser::TableSectionReader<'a>>,
+    memories: Option<wasmparser::MemorySectionReader<'a>>,
+    globals: Option<wasmparser::GlobalSectionReader<'a>>,
+    exports: Option<wasmparser::ExportSectionReader<'a>>,
+    elements: Option<wasmparser::ElementSectionReader<'a>>,
+    data_count: Option<u32>,
+    data: Option<wasmparser::DataSectionReader<'a>>,
+}
+
+impl<'a> Source<'a> {
+    /// Takes in a validated section.
+    pub(crate) fn take(
+        &mut self,
+        payload: Payload<'a>,
+        limits: &PrepareLimits,
+    ) -> Result<(), PrepareError> {
+        let entries = limits.entries_max;
+        match payload {
+            Payload::TypeSection(reader) => {
+                check_size("types", reader.count(), entries)?;
+                self.types = reader
+                    .into_iter_err_on_gc_types()
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| refusal(&error, None))?;
+            }
+            Payload::ImportSection(reader) => {
+                check_size("imports", reader.count(), entries)?;
+                for import in reader.into_imports() {
+                    self.import(&import.map_err(|error| refusal(&error, None))?)?;
+                }
+            }
+            Payload::FunctionSection(reader) => {
+                check_size("functions", reader.count(), limits.functions_max)?;
+                for ty in reader {
+                    self.functions
+                        .push(ty.map_err(|error| refusal(&error, None))?);
+                }
+            }
+            Payload::TableSection(reader) => self.tables(reader, limits)?,
+            Payload::MemorySection(reader) => {
+                for memory in reader.clone() {
+                    self.pages_min = memory.map_err(|error| refusal(&error, None))?.initial;
+                }
+                self.sections.memories = Some(reader);
+            }
+            Payload::GlobalSection(reader) => {
+                check_size("globals", reader.count(), limits.globals_max)?;
+                self.globals = reader.count();
+                self.sections.globals = Some(reader);
+            }
+            Payload::ExportSection(reader) => self.exports(reader, limits)?,
+            Payload::StartSection { func, .. } => self.start = Some(func),
+            Payload::ElementSection(reader) => self.elements(reader, limits)?,
+            Payload::DataCountSection { count, .. } => self.sections.data_count = Some(count),
+            Payload::DataSection(reader) => {
+                check_size("data segments", reader.count(), entries)?;
+                self.sections.data = Some(reader);
+            }
+            // Custom sections have no meaning for a run and are left out of the builds.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, import: &Import<'_>) -> Result<(), PrepareError> {
+        let unknown = || PrepareError::UnknownImport {
+            module: import.module.to_owned(),
+            name: import.name.to_owned(),
+        };
+        let TypeRef::Func(ty) = import.ty else {
+            return Err(unknown());
+        };
+        if import.module != WASI_MODULE {
+            return Err(unknown());
+        }
+        let call = WasiCall::by_name(import.name).ok_or_else(unknown)?;
+        let found = &self.types[ty as usize];
+        let expected = call.params().iter().map(|param| match param {
+            Param::I32 => wasmparser::ValType::I32,
+            Param::I64 => wasmparser::ValType::I64,
+        });
+        let results: &[wasmparser::ValType] = match call.answers() {
+            true => &[wasmparser::ValType::I32],
+            false => &[],
+        };
+        if !found.params().iter().copied().eq(expected) || found.results() != results {
+            return Err(PrepareError::ImportSignature { name: call.name() });
+        }
+        self.functions.push(ty);
+        self.imported.push(call);
+        Ok(())
+    }
+
+    fn tables(
+        &mut self,
+        reader: wasmparser::TableSectionReader<'a>,
+        limits: &PrepareLimits,
+    ) -> Result<(), PrepareError> {
+        for table in reader.clone() {
+            let table = table.map_err(|error| refusal(&error, None))?;
+            check_size(
+                "table elements",
+                table.ty.initial,
+                limits.table_elements_max,
+            )?;
+        }
+        self.sections.tables = Some(reader);
+        Ok(())
+    }
+
+    fn exports(
+        &mut self,
+        reader: wasmparser::ExportSectionReader<'a>,
+        limits: &PrepareLimits,
+    ) -> Result<(), PrepareError> {
+        check_size("exports", reader.count(), limits.entries_max)?;
+        for export in reader.clone() {
+            let export = export.map_err(|error| refusal(&error, None))?;
+            if export.name.starts_with(RESERVED_PREFIX) {
+                return Err(PrepareError::ReservedExport {
+                    name: export.name.to_owned(),
+                });
+            }
+            if export.name == "_start" && export.kind == ExternalKind::Func {
+                let ty = &self.types[self.functions[export.index as usize] as usize];
+                self.command = ty.params().is_empty() && ty.results().is_empty();
+            }
+        }
+        self.sections.exports = Some(reader);
+        Ok(())
+    }
+
+    fn elements(
+        &mut self,
+        reader: wasmparser::ElementSectionReader<'a>,
+        limits: &PrepareLimits,
+    ) -> Result<(), PrepareError> {
+        check_size("element segments", reader.count(), limits.entries_max)?;
+        for element in reader.clone() {
+            let element = element.map_err(|error| refusal(&error, None))?;
+            if !matches!(element.kind, ElementKind::Active { .. }) {
+                return Err(PrepareError::Feature {
+                    feature: "an element segment that is not active",
+                    place: Place {
+                        function: None,
+                        offset: element.range.start,
+                    },
+                });
+            }
+        }
+        self.sections.elements = Some(reader);
+        Ok(())
+    }
+
+    pub(crate) fn check_command(&self) -> Result<(), PrepareError> {
+        match self.command {
+            true => Ok(()),
+            false => Err(PrepareError::NotCommand),
+        }
+    }
+
+    /// Where instrumentation puts what it adds.
+    pub(crate) fn added(&self) -> Added {
+        Added {
+            imports: index(self.imported.len()),
+            counter: self.globals,
+            stack: self.globals + 1,
+        }
+    }
+
+    /// The block type that leaves a function's results.
+    pub(crate) fn result_type(&mut self, results: &[wasmparser::ValType]) -> BlockType {
+        let results: Vec<ValType> = results.iter().map(|ty| value_type(*ty)).collect();
+        match results[..] {
+            [] => BlockType::Empty,
+            [one] => BlockType::Result(one),
+            _ => {
+                let next = self.refill_type() + 1 + index(self.result_types.len());
+                BlockType::FunctionType(*self.result_types.entry(results).or_insert(next))
+            }
+        }
+    }
+
+    fn refill_type(&self) -> u32 {
+        index(self.types.len())
+    }
+
+    /// The module around instrumented code.
+    pub(crate) fn module(
+        &self,
+        code: &CodeSection,
+        hints: Option<&BranchHints>,
+    ) -> Result<Vec<u8>, PrepareError> {
+        self.assemble(code, hints)
+            .map_err(|error| PrepareError::Invalid {
+                message: error.to_string(),
+                place: Place {
+                    function: None,
+                    offset: 0,
+                },
+            })
+    }
+
+    fn assemble(
+        &self,
+        code: &CodeSection,
+        hints: Option<&BranchHints>,
+    ) -> Result<Vec<u8>, EncodeError> {
+        let mut shift = Shift(self.added().imports);
+        let mut module = Module::new();
+        module.section(&self.type_section());
+        module.section(&self.import_section());
+        let mut functions = FunctionSection::new();
+        for ty in &self.functions[self.imported.len()..] {
+            functions.function(*ty);
+        }
+        module.section(&functions);
+        if let Some(reader) = &self.sections.tables {
+            let mut tables = TableSection::new();
+            shift.parse_table_section(&mut tables, reader.clone())?;
+            module.section(&tables);
+        }
+        if let Some(reader) = &self.sections.memories {
+            let mut memories = MemorySection::new();
+            shift.parse_memory_section(&mut memories, reader.clone())?;
+            module.section(&memories);
+        }
+        module.section(&self.global_section(&mut shift)?);
+        module.section(&self.export_section(&mut shift)?);
+        if let Some(function) = self.start {
+            let function_index = shift.function_index(function)?;
+            module.section(&StartSection { function_index });
+        }
+        if let Some(reader) = &self.sections.elements {
+            let mut elements = ElementSection::new();
+            shift.parse_element_section(&mut elements, reader.clone())?;
+            module.section(&elements);
+        }
+        if let Some(count) = self.sections.data_count {
+            module.section(&DataCountSection { count });
+        }
+        if let Some(hints) = hints {
+            module.section(hints);
+        }
+        module.section(code);
+        if let Some(reader) = &self.sections.data {
+            let mut data = DataSection::new();
+            shift.parse_data_section(&mut data, reader.clone())?;
+            module.section(&data);
+        }
+        Ok(module.finish())
+    }
+
+    fn type_section(&self) -> TypeSection {
+        let mut types = TypeSection::new();
+        for ty in &self.types {
+            let params = ty.params().iter().map(|ty| value_type(*ty));
+            let results = ty.results().iter().map(|ty| value_type(*ty));
+            types
+                .ty()
+                .function(params.collect::<Vec<_>>(), results.collect::<Vec<_>>());
+        }
+        types
+            .ty()
+            .function([ValType::I64, ValType::I64], [ValType::I64]);
+        let mut added: Vec<_> = self.result_types.iter().collect();
+        added.sort_by_key(|(_, index)| **index);
+        for (results, _) in added {
+            types.ty().function([], results.iter().copied());
+        }
+        types
+    }
+
+    fn import_section(&self) -> ImportSection {
+        let mut imports = ImportSection::new();
+        for (call, ty) in self.imported.iter().zip(&self.functions) {
+            imports.import(WASI_MODULE, call.name(), EntityType::Function(*ty));
+        }
+        imports.import(
+            REFILL_MODULE,
+            REFILL_NAME,
+            EntityType::Function(self.refill_type()),
+        );
+        imports
+    }
+
+    fn global_section(&self, shift: &mut Shift) -> Result<GlobalSection, EncodeError> {
+        let mut globals = GlobalSection::new();
+        if let Some(reader) = &self.sections.globals {
+            shift.parse_global_section(&mut globals, reader.clone())?;
+        }
+        let mutable = |val_type| GlobalType {
+            val_type,
+            mutable: true,
+            shared: false,
+        };
+        globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+        globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
+        Ok(globals)
+    }
+
+    fn export_section(&self, shift: &mut Shift) -> Result<ExportSection, EncodeError> {
+        let mut exports = ExportSection::new();
+        if let Some(reader) = &self.sections.exports {
+            shift.parse_export_section(&mut exports, reader.clone())?;
+        }
+        exports.export(COUNTER_EXPORT, ExportKind::Global, self.added().counter);
+        exports.export(STACK_EXPORT, ExportKind::Global, self.added().stack);
+        Ok(exports)
+    }
+}
+
+type EncodeError = reencode::Error<std::convert::Infallible>;
+
+fn index(count: usize) -> u32 {
+    u32::try_from(count).expect("the validator limits every index space to less than 2^32")
+}
+
+/// A value type of the accepted set.
+pub(crate) fn value_type(ty: wasmparser::ValType) -> ValType {
+    match ty {
+        wasmparser::ValType::I32 => ValType::I32,
+        wasmparser::ValType::I64 => ValType::I64,
+        wasmparser::ValType::F32 => ValType::F32,
+        wasmparser::ValType::F64 => ValType::F64,
+        other => unreachable!("the accepted feature set has no values of type {other}"),
+    }
+}

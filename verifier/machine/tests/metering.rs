@@ -1,0 +1,291 @@
+//! Both builds charge what an oracle finds that counts every executed operator, and end where it says.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod support;
+
+use gio_machine::{PrepareLimits, Prepared, prepare};
+use support::generator::{DOUBLES, Program, SINGLES, Taste, generate};
+use support::host::{End, Event, Guest, engine, reference_engine};
+use support::oracle::Oracle;
+use support::rng::Rng;
+use wasmtime::{Engine, Module, Val};
+
+/// More than any generated program uses.
+const PLENTY: u64 = 1 << 40;
+
+/// One program in all its encodings.
+struct Bench {
+    oracle: Oracle,
+    traced: Module,
+    fast: Module,
+    exact: Module,
+}
+
+/// What a run left behind.
+#[derive(Debug, PartialEq, Eq)]
+struct Left {
+    end: End,
+    memory: Vec<u8>,
+    globals: Vec<u64>,
+}
+
+impl Bench {
+    fn new(program: &Program, reference: &Engine, ours: &Engine) -> Self {
+        let Prepared { fast, exact, .. } =
+            prepare(&program.encode(false), &PrepareLimits::default()).unwrap();
+        Self {
+            oracle: Oracle::new(program),
+            traced: Module::new(reference, program.encode(true)).unwrap(),
+            fast: Module::new(ours, fast).unwrap(),
+            exact: Module::new(ours, exact).unwrap(),
+        }
+    }
+
+    fn trace(&self, export: &str, params: &[Val]) -> (Left, Vec<Event>) {
+        let mut guest = Guest::new(&self.traced, PLENTY);
+        let left = run(&mut guest, export, params);
+        (left, std::mem::take(&mut guest.store.data_mut().events))
+    }
+}
+
+fn run(guest: &mut Guest, export: &str, params: &[Val]) -> Left {
+    Left {
+        end: guest.call(export, params),
+        memory: guest.memory().to_vec(),
+        globals: guest.globals(),
+    }
+}
+
+fn exhausted(guest: &mut Guest, export: &str, params: &[Val]) -> u64 {
+    assert_eq!(guest.call(export, params), End::Exhausted);
+    guest.used()
+}
+
+#[test]
+fn generated_programs_cost_what_the_oracle_counts() {
+    let (reference, ours) = (reference_engine(), engine());
+    let (mut returned, mut trapped) = (0, 0);
+    for seed in 0..8 {
+        let taste = Taste {
+            traps: seed % 2 == 1,
+            bulk: true,
+            floats: 3,
+            statements: 6,
+        };
+        let program = generate(seed, 60, taste);
+        let bench = Bench::new(&program, &reference, &ours);
+        let mut rng = Rng::new(seed);
+        for function in 0..60 {
+            let params = [
+                Val::I32(rng.below(9).cast_signed()),
+                Val::I64(rng.next().cast_signed()),
+                Val::F32(rng.pick(&SINGLES)),
+                Val::F64(rng.pick(&DOUBLES)),
+            ];
+            match check(&bench, &function.to_string(), &params, &mut rng) {
+                End::Returned(_) => returned += 1,
+                _ => trapped += 1,
+            }
+        }
+    }
+    println!("{returned} returned, {trapped} trapped");
+    assert!(
+        returned > 200 && trapped > 30,
+        "{returned} returned, {trapped} trapped"
+    );
+}
+
+fn check(bench: &Bench, export: &str, params: &[Val], rng: &mut Rng) -> End {
+    let (expected, events) = bench.trace(export, params);
+    let (cu, _) = bench.oracle.charge(&events, PLENTY);
+
+    let mut exact = Guest::new(&bench.exact, PLENTY);
+    assert_eq!(run(&mut exact, export, params), expected);
+    assert_eq!(exact.used(), cu, "{export} {params:?} {:?}", expected.end);
+
+    let mut fast = Guest::new(&bench.fast, PLENTY);
+    assert_eq!(run(&mut fast, export, params), expected);
+    if expected.end != End::Trapped {
+        assert_eq!(fast.used(), cu, "{export} {params:?}");
+    }
+
+    let mut enough = Guest::new(&bench.exact, cu);
+    assert_eq!(run(&mut enough, export, params), expected);
+    assert_eq!(enough.used(), cu);
+
+    for limit in [cu - 1, rng.next() % cu, rng.next() % cu] {
+        let (used, ends) = bench.oracle.charge(&events, limit);
+        assert!(ends, "the program costs more than {limit}");
+        let mut exact = Guest::new(&bench.exact, limit);
+        assert_eq!(
+            exhausted(&mut exact, export, params),
+            used,
+            "{export} limit {limit}"
+        );
+        // The fast build may run on to its end or its trap, but then it is known to have passed the limit.
+        let mut fast = Guest::new(&bench.fast, limit);
+        match fast.call(export, params) {
+            End::Returned(_) => assert!(fast.used() > limit),
+            End::Trapped => assert_eq!(expected.end, End::Trapped),
+            End::Exhausted => {}
+        }
+    }
+    expected.end
+}
+
+/// A hand-written module in both builds under ample limits; its entry is `run`.
+struct Written {
+    fast: Module,
+    exact: Module,
+}
+
+impl Written {
+    fn new(body: &str) -> Self {
+        let wat =
+            format!(r#"(module (memory (export "memory") 1) (func (export "_start")) {body})"#);
+        let prepared = prepare(&wat::parse_str(wat).unwrap(), &PrepareLimits::default()).unwrap();
+        let engine = engine();
+        Self {
+            fast: Module::new(&engine, prepared.fast).unwrap(),
+            exact: Module::new(&engine, prepared.exact).unwrap(),
+        }
+    }
+
+    /// End and CU in the exact build; the fast build must agree.
+    fn run(&self, params: &[Val]) -> (End, u64) {
+        let mut exact = Guest::new(&self.exact, PLENTY);
+        let end = exact.call("run", params);
+        let mut fast = Guest::new(&self.fast, PLENTY);
+        assert_eq!(fast.call("run", params), end);
+        if end != End::Trapped {
+            assert_eq!(fast.used(), exact.used());
+        }
+        (end, exact.used())
+    }
+}
+
+#[test]
+fn marks_cost_nothing_and_every_operator_costs_one() {
+    let written = Written::new(
+        r#"(func (export "run") (result i32) block block nop end end loop end i32.const 1 i32.const 2 i32.add)"#,
+    );
+    assert_eq!(written.run(&[]), (End::Returned(vec![3]), 4));
+}
+
+#[test]
+fn a_block_that_traps_in_its_middle_is_charged_as_a_whole() {
+    let written = Written::new(
+        r#"(func (export "run") (param i32)
+             i32.const 1 local.get 0 i32.div_u drop nop nop nop)"#,
+    );
+    assert_eq!(written.run(&[Val::I32(1)]), (End::Returned(vec![]), 7));
+    assert_eq!(written.run(&[Val::I32(0)]), (End::Trapped, 7));
+}
+
+#[test]
+fn a_branch_table_charges_only_the_arm_it_takes() {
+    let written = Written::new(
+        r#"(func (export "run") (param i32) (result i32)
+             (block (block (block (br_table 0 1 2 (local.get 0))) (return (i32.const 10))) nop nop)
+             i32.const 7)"#,
+    );
+    assert_eq!(written.run(&[Val::I32(0)]), (End::Returned(vec![10]), 4));
+    assert_eq!(written.run(&[Val::I32(1)]), (End::Returned(vec![7]), 5));
+    for beyond in [2, 3, -1] {
+        assert_eq!(
+            written.run(&[Val::I32(beyond)]),
+            (End::Returned(vec![7]), 3)
+        );
+    }
+}
+
+#[test]
+fn a_loop_charges_every_round() {
+    let written = Written::new(
+        r#"(func (export "run") (param i32) (result i32)
+             (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (local.get 0))"#,
+    );
+    assert_eq!(written.run(&[Val::I32(1)]), (End::Returned(vec![0]), 6));
+    assert_eq!(
+        written.run(&[Val::I32(1000)]),
+        (End::Returned(vec![0]), 5001)
+    );
+}
+
+#[test]
+fn several_results_leave_through_every_exit() {
+    let written = Written::new(
+        r#"(func $pair (param i32) (result i32 i64)
+             (if (i32.eqz (local.get 0)) (then (return (i32.const 1) (i64.const 2))))
+             (block (br_if 0 (i32.eq (local.get 0) (i32.const 1)))
+               (br 1 (i32.const 3) (i64.const 4)))
+             (call $none) (i32.const 5) (i64.const 6))
+           (func $none)
+           (func (export "run") (param i32) (result i32 i64) (call $pair (local.get 0)))"#,
+    );
+    let answer = |n| written.run(&[Val::I32(n)]).0;
+    assert_eq!(answer(0), End::Returned(vec![1, 2]));
+    assert_eq!(answer(1), End::Returned(vec![5, 6]));
+    assert_eq!(answer(2), End::Returned(vec![3, 4]));
+}
+
+#[test]
+fn bulk_operations_and_growth_are_charged_by_size_before_they_take_effect() {
+    let fill = Written::new(
+        r#"(func (export "run") (param i32) (memory.fill (i32.const 0) (i32.const 1) (local.get 0)))"#,
+    );
+    for (bytes, cu) in [(0, 4), (1, 5), (8, 5), (9, 6), (65536, 4 + 8192)] {
+        assert_eq!(fill.run(&[Val::I32(bytes)]), (End::Returned(vec![]), cu));
+    }
+    assert_eq!(fill.run(&[Val::I32(65537)]), (End::Trapped, 4 + 8193));
+    assert_eq!(fill.run(&[Val::I32(-1)]), (End::Trapped, 4 + (1 << 29)));
+
+    let grow = Written::new(
+        r#"(func (export "run") (param i32) (result i32) (memory.grow (local.get 0)))"#,
+    );
+    assert_eq!(grow.run(&[Val::I32(0)]), (End::Returned(vec![1]), 2));
+    assert_eq!(
+        grow.run(&[Val::I32(3)]),
+        (End::Returned(vec![1]), 2 + 3 * 1024)
+    );
+    let refused = End::Returned(vec![u64::from(u32::MAX)]);
+    assert_eq!(grow.run(&[Val::I32(-1)]), (refused, 2 + 65536 * 1024));
+}
+
+#[test]
+fn recursion_traps_at_the_same_depth_in_both_builds() {
+    // Answers the depth at which it was, through memory, when the stack limit ended it.
+    let written = Written::new(
+        r#"(func $down (param i32) (result i32)
+             (i32.store (i32.const 0) (local.get 0))
+             (call $leaf)
+             (i32.add (call $down (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
+           (func $leaf)
+           (func (export "run") (result i32) (call $down (i32.const 0)))"#,
+    );
+    let on_large_stack = |module: &Module| {
+        std::thread::scope(|scope| {
+            std::thread::Builder::new()
+                .stack_size(gio_machine::NATIVE_STACK_BYTES + (8 << 20))
+                .spawn_scoped(scope, || depth(module))
+                .unwrap()
+                .join()
+                .unwrap()
+        })
+    };
+    let exact = on_large_stack(&written.exact);
+    // `run`: 8 for a frame, 1 operand. `$down`: 8, 1 parameter, 2 operands.
+    assert_eq!(exact, (gio_machine::STACK_SLOTS_MAX - 9) / 11 - 1);
+    let fast = on_large_stack(&written.fast);
+    assert!(
+        exact - fast < 256 && fast <= exact,
+        "the fast build may only stop early, near the limit: {fast} {exact}"
+    );
+}
+
+/// The depth that a module writes to its memory before its stack ends.
+fn depth(module: &Module) -> u32 {
+    let mut guest = Guest::new(module, PLENTY);
+    assert_eq!(guest.call("run", &[]), End::Trapped);
+    u32::from_le_bytes(guest.memory()[..4].try_into().unwrap())
+}

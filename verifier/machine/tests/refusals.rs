@@ -1,0 +1,270 @@
+//! What `prepare` refuses, quickly and by name.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests measure how long a refusal takes"
+)]
+
+use std::time::Instant;
+
+use gio_machine::{PrepareError, PrepareLimits, WasiCall, prepare};
+use proptest::prelude::*;
+use wasm_encoder::{CodeSection, Function, FunctionSection, Instruction, Module, TypeSection};
+
+fn refusal(wat: &str) -> PrepareError {
+    let wasm = wat::parse_str(wat).unwrap();
+    prepare(&wasm, &PrepareLimits::default()).unwrap_err()
+}
+
+fn command(body: &str) -> String {
+    format!(r#"(module (memory 1) (table 1 funcref) (func (export "_start") {body}))"#)
+}
+
+fn feature_of(wat: &str) -> &'static str {
+    match refusal(wat) {
+        PrepareError::Feature { feature, .. } => feature,
+        other => panic!("{wat} is refused for another reason: {other}"),
+    }
+}
+
+#[test]
+fn features_outside_the_accepted_set_are_named() {
+    let v128 = command("(drop (i8x16.splat (i32.const 0)))");
+    assert_eq!(feature_of(&v128), "SIMD");
+    let atomic = command("(drop (i32.atomic.load (i32.const 0)))");
+    assert_eq!(feature_of(&atomic), "threads and atomics");
+    assert_eq!(feature_of(&command("(return_call 0)")), "tail calls");
+    assert_eq!(
+        feature_of(&command("(drop (ref.null func))")),
+        "reference types"
+    );
+    assert_eq!(
+        feature_of(&command("(drop (table.size 0))")),
+        "reference types"
+    );
+    assert_eq!(
+        feature_of(&command(
+            "(table.copy (i32.const 0) (i32.const 0) (i32.const 0))"
+        )),
+        "table.copy"
+    );
+    assert_eq!(feature_of("(module (memory i64 1))"), "64-bit memory");
+    let memories = refusal("(module (memory 1) (memory 1))").to_string();
+    assert!(memories.contains("multiple memories"), "{memories}");
+    assert_eq!(
+        feature_of("(module (memory 1 1 shared))"),
+        "threads and atomics"
+    );
+    assert_eq!(
+        feature_of("(module (global i32 (i32.add (i32.const 1) (i32.const 2))))"),
+        "extended constant expressions"
+    );
+    let passive = r#"(module (table 1 funcref) (func $f) (elem func $f))"#;
+    assert_eq!(feature_of(passive), "an element segment that is not active");
+}
+
+#[test]
+fn a_refused_operator_is_located() {
+    let wat = r#"(module (func) (func (export "_start") nop (drop (i8x16.splat (i32.const 0)))))"#;
+    let PrepareError::Feature { place, .. } = refusal(wat) else {
+        panic!("not refused as a feature")
+    };
+    assert_eq!(place.function, Some(1));
+    let wasm = wat::parse_str(wat).unwrap();
+    assert_eq!(
+        wasm[place.offset..place.offset + 2],
+        [0xfd, 0x0f],
+        "i8x16.splat"
+    );
+}
+
+#[test]
+fn imports_are_known_wasi_functions_with_their_own_signature() {
+    let import = |module: &str, name: &str, ty: &str| {
+        refusal(&format!(
+            r#"(module (import "{module}" "{name}" {ty}) (func (export "_start")))"#
+        ))
+    };
+    let unknown = import("env", "abort", "(func)");
+    assert_eq!(
+        unknown.to_string(),
+        "unknown import env.abort: only WASI preview 1 functions can be imported"
+    );
+    assert!(matches!(
+        import("wasi_snapshot_preview1", "fd_teleport", "(func)"),
+        PrepareError::UnknownImport { .. }
+    ));
+    assert!(matches!(
+        import("wasi_snapshot_preview1", "fd_write", "(memory 1)"),
+        PrepareError::UnknownImport { .. }
+    ));
+    assert!(matches!(
+        import("gio", "refill", "(func (param i64 i64) (result i64))"),
+        PrepareError::UnknownImport { .. }
+    ));
+    assert_eq!(
+        import(
+            "wasi_snapshot_preview1",
+            "fd_write",
+            "(func (param i32 i32) (result i32))"
+        ),
+        PrepareError::ImportSignature { name: "fd_write" }
+    );
+}
+
+#[test]
+fn all_wasi_calls_can_be_imported_at_once() {
+    let mut wat = String::from("(module ");
+    for call in WasiCall::ALL {
+        let params: Vec<String> = call
+            .params()
+            .iter()
+            .map(|p| format!("{p:?}").to_lowercase())
+            .collect();
+        let result = if call.answers() { "(result i32)" } else { "" };
+        wat += &format!(
+            r#"(import "wasi_snapshot_preview1" "{}" (func (param {}) {result}))"#,
+            call.name(),
+            params.join(" ")
+        );
+        assert_eq!(WasiCall::by_name(call.name()), Some(*call));
+    }
+    wat += r#"(func (export "_start")))"#;
+    prepare(&wat::parse_str(wat).unwrap(), &PrepareLimits::default()).unwrap();
+    assert_eq!(WasiCall::ALL.len(), 46);
+}
+
+#[test]
+fn a_command_exports_start_and_nothing_of_ours() {
+    assert_eq!(refusal("(module)"), PrepareError::NotCommand);
+    assert_eq!(
+        refusal(r#"(module (func (export "_start") (param i32)))"#),
+        PrepareError::NotCommand
+    );
+    assert_eq!(
+        refusal(r#"(module (global (export "_start") i32 (i32.const 0)))"#),
+        PrepareError::NotCommand
+    );
+    let reserved = refusal(
+        r#"(module (func (export "_start")) (global (export "gio:cu") i64 (i64.const 0)))"#,
+    );
+    assert_eq!(
+        reserved,
+        PrepareError::ReservedExport {
+            name: "gio:cu".to_owned()
+        }
+    );
+}
+
+/// A module whose `_start` has the given instructions, as often as said.
+fn repeated(instructions: &[Instruction<'_>], times: usize) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut body = Function::new([]);
+    for _ in 0..times {
+        for instruction in instructions {
+            body.instruction(instruction);
+        }
+    }
+    body.instruction(&Instruction::End);
+    let mut code = CodeSection::new();
+    code.function(&body);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    module.finish()
+}
+
+#[test]
+fn sizes_are_bounded_and_refused_at_once() {
+    use wasm_encoder::BlockType::Empty;
+    let table: Vec<u32> = vec![0; 100_001];
+    let cases: [(&str, Vec<u8>); 6] = [
+        ("bytes of the module", vec![0; (32 << 20) + 1]),
+        (
+            "bytes of one function",
+            repeated(&[Instruction::Nop], (1 << 20) + 1),
+        ),
+        (
+            "nested blocks of one function",
+            repeated(&[Instruction::Block(Empty)], 10_001),
+        ),
+        (
+            "br_table targets of one function",
+            repeated(
+                &[
+                    Instruction::I32Const(0),
+                    Instruction::BrTable(table.into(), 0),
+                ],
+                1,
+            ),
+        ),
+        (
+            "locals of one function",
+            wat::parse_str(format!("(module (func (local {})))", "i32 ".repeat(10_001))).unwrap(),
+        ),
+        (
+            "table elements",
+            wat::parse_str("(module (table 100001 funcref))").unwrap(),
+        ),
+    ];
+    for (expected, wasm) in cases {
+        let start = Instant::now();
+        let refused = prepare(&wasm, &PrepareLimits::default()).unwrap_err();
+        assert!(
+            matches!(refused, PrepareError::TooLarge { what, .. } if what == expected),
+            "{expected}: {refused}"
+        );
+        assert!(
+            start.elapsed().as_secs() < 5,
+            "{expected} took {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[test]
+fn the_largest_functions_are_prepared_in_seconds() {
+    let start = Instant::now();
+    let selects =
+        "(local.set 0 (select (local.get 0) (f64.add (local.get 0) (local.get 1)) (i32.const 1)))";
+    let chain = format!(
+        r#"(module (func (export "_start") (local f64 f64) {}))"#,
+        selects.repeat(60_000)
+    );
+    prepare(&wat::parse_str(chain).unwrap(), &PrepareLimits::default()).unwrap();
+    assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
+}
+
+#[test]
+fn preparing_is_a_pure_function() {
+    let wasm = wat::parse_str(command(
+        "(memory.fill (i32.const 0) (i32.const 0) (i32.const 9))",
+    ))
+    .unwrap();
+    let limits = PrepareLimits::default();
+    assert_eq!(
+        prepare(&wasm, &limits).unwrap(),
+        prepare(&wasm, &limits).unwrap()
+    );
+}
+
+proptest! {
+    #[test]
+    fn damaged_modules_never_panic(position in 8usize..2000, byte: u8, cut in 0usize..2000) {
+        let wat = r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1) (table 2 funcref) (elem (i32.const 0) $f) (data (i32.const 3) "abc")
+            (global (mut f64) (f64.const nan))
+            (func $f (param f32) (result f32) (local f64) (f32.add (local.get 0) (f32.const 1)))
+            (func (export "_start") (local i32)
+              (loop (drop (call $f (f32.const 2))) (br_if 0 (i32.eqz (local.get 0))))
+              (memory.fill (i32.const 0) (i32.const 1) (i32.const 2))))"#;
+        let mut wasm = wat::parse_str(wat).unwrap();
+        let at = position % wasm.len();
+        wasm[at] = byte;
+        wasm.truncate(wasm.len() - cut % 8);
+        let _ = prepare(&wasm, &PrepareLimits::default());
+    }
+}
