@@ -53,8 +53,10 @@ contract HubFactory is IHubFactory {
 
     /// @inheritdoc IHubFactory
     function createHub(bytes32 salt) external returns (address wallet) {
-        wallet =
-            Clones.cloneDeterministicWithImmutableArgs(IMPLEMENTATION, _arguments(msg.sender), _salt(msg.sender, salt));
+        wallet = predictHub(msg.sender, salt);
+        // A colliding CREATE2 would burn the caller's gas without a word.
+        if (isWallet[wallet]) revert WalletExists(wallet);
+        Clones.cloneDeterministicWithImmutableArgs(IMPLEMENTATION, _arguments(msg.sender), _salt(msg.sender, salt));
         isWallet[wallet] = true;
         _walletsOf[msg.sender].push(wallet);
         emit HubCreated(wallet, msg.sender, salt, parameters());
@@ -64,7 +66,7 @@ contract HubFactory is IHubFactory {
     /* VIEWS */
 
     /// @inheritdoc IHubFactory
-    function predictHub(address owner, bytes32 salt) external view returns (address) {
+    function predictHub(address owner, bytes32 salt) public view returns (address) {
         return Clones.predictDeterministicAddressWithImmutableArgs(
             IMPLEMENTATION, _arguments(owner), _salt(owner, salt), address(this)
         );

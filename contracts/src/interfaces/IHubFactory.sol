@@ -23,6 +23,8 @@ interface IHubFactory {
     error WhitelistOfOtherFactory(address factory);
     /// @notice Parameters no wallet could work with: an address without code, no quota, or a lock of everything.
     error ParametersInvalid();
+    /// @notice The caller used this salt before.
+    error WalletExists(address wallet);
 
     /* FUNCTIONS */
 

@@ -161,7 +161,7 @@ interface IHubWallet {
     /// @param gross Base units, lock included.
     function transfer(address miner, uint128 gross) external;
 
-    /// @notice Pays a miner at least `net`: `transfer` of the smallest gross that leaves it (X-06).
+    /// @notice Pays a miner at least `net`: `transfer` of `grossOf(net)` (X-06).
     /// @dev Rounding is in the miner's favour: it may pull one base unit more than `net`.
     /// @param miner Who is paid.
     /// @param net Base units the miner must be able to pull.
@@ -293,7 +293,7 @@ interface IHubWallet {
     /// @return Base units.
     function lockOf(uint128 gross) external view returns (uint128);
 
-    /// @notice The smallest gross whose payout leaves at least `net`.
+    /// @notice The gross whose payout leaves at least `net`: net x 100 / (100 - lock), rounded up.
     /// @param net Base units.
     /// @return Base units.
     function grossOf(uint128 net) external view returns (uint128);

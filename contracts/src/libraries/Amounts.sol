@@ -30,7 +30,7 @@ library Amounts {
         return uint128(uint256(gross) * percent / 100);
     }
 
-    /// @notice The smallest gross that leaves at least `net` after its lock (X-06).
+    /// @notice The gross that leaves at least `net` after its lock (X-06).
     function grossUp(uint128 net, uint8 percent) internal pure returns (uint128) {
         return SafeCast.toUint128(Math.ceilDiv(uint256(net) * 100, 100 - percent));
     }
