@@ -9,7 +9,7 @@ import {HubWallet} from "src/HubWallet.sol";
 import {Whitelist} from "src/Whitelist.sol";
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
 import {Claim, Deal, DealId, DealState, DealTerms, PermitSignature, SumNode, UnitLeaf} from "src/types/Deal.sol";
-import {HubKind, HubRecord, Ledger, WalletParameters, WalletState} from "src/types/Wallet.sol";
+import {HubKind, HubRecord, Ledger, WalletParameters} from "src/types/Wallet.sol";
 import {JobTreeBuilder, ResultTreeBuilder} from "./Merkle.sol";
 import {Typed} from "./Typed.sol";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Claim, DealId, SumNode, SumStep, UnitLeaf} from "src/types/Deal.sol";
+import {SumNode, SumStep, UnitLeaf} from "src/types/Deal.sol";
 
 // Builders of the trees of docs/protocol.md section 2, written from that page and not from `src/libraries`: what the
 // contracts verify is made by other code here.
