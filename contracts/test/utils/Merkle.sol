@@ -28,11 +28,20 @@ library JobTreeBuilder {
 
     /// @return levels From the leaves up to the single top node.
     function build(UnitLeaf[] memory units) internal pure returns (bytes32[][] memory levels) {
-        uint256 depth = treeDepth(units.length);
+        bytes32[] memory leaves = new bytes32[](units.length);
+        for (uint256 i = 0; i < units.length; ++i) {
+            leaves[i] = leaf(units[i]);
+        }
+        return buildFrom(leaves);
+    }
+
+    /// @param leaves One per unit; positions beyond them hold the zero word.
+    function buildFrom(bytes32[] memory leaves) internal pure returns (bytes32[][] memory levels) {
+        uint256 depth = treeDepth(leaves.length);
         levels = new bytes32[][](depth + 1);
         levels[0] = new bytes32[](1 << depth);
-        for (uint256 i = 0; i < units.length; ++i) {
-            levels[0][i] = leaf(units[i]);
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            levels[0][i] = leaves[i];
         }
         for (uint256 level = 1; level <= depth; ++level) {
             levels[level] = new bytes32[](1 << (depth - level));
@@ -45,7 +54,11 @@ library JobTreeBuilder {
 
     function root(UnitLeaf[] memory units) internal pure returns (bytes32) {
         bytes32[][] memory levels = build(units);
-        return keccak256(bytes.concat(hex"02", bytes4(uint32(units.length)), levels[levels.length - 1][0]));
+        return rootOf(units.length, levels[levels.length - 1][0]);
+    }
+
+    function rootOf(uint256 count, bytes32 topHash) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(hex"02", bytes4(uint32(count)), topHash));
     }
 
     function proof(bytes32[][] memory levels, uint256 index) internal pure returns (bytes32[] memory siblings) {
@@ -169,6 +182,34 @@ library WordTreeBuilder {
         for (uint256 i = 0; i < 32; ++i) {
             uint256 offset = 32 * index + i;
             if (offset < data.length) word |= bytes32(data[offset]) >> (8 * i);
+        }
+    }
+}
+
+/// @notice The content root (R4): SHA-256 over 16 KiB blocks as BEP 52 computes `pieces root`.
+library ContentTreeBuilder {
+    uint256 private constant BLOCK = 16_384;
+
+    function root(bytes memory data) internal pure returns (bytes32) {
+        if (data.length == 0) return sha256("");
+        uint256 blocks = (data.length + BLOCK - 1) / BLOCK;
+        bytes32[] memory row = new bytes32[](uint256(1) << treeDepth(blocks));
+        for (uint256 i = 0; i < blocks; ++i) {
+            row[i] = sha256(_slice(data, i * BLOCK));
+        }
+        for (uint256 width = row.length / 2; width > 0; width /= 2) {
+            for (uint256 i = 0; i < width; ++i) {
+                row[i] = sha256(bytes.concat(row[2 * i], row[2 * i + 1]));
+            }
+        }
+        return row[0];
+    }
+
+    function _slice(bytes memory data, uint256 offset) private pure returns (bytes memory part) {
+        uint256 left = data.length - offset;
+        part = new bytes(left < BLOCK ? left : BLOCK);
+        for (uint256 i = 0; i < part.length; ++i) {
+            part[i] = data[offset + i];
         }
     }
 }
