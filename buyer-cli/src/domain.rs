@@ -2,8 +2,10 @@
 //! result is right, what the receipt says.
 
 pub mod choose;
+pub mod layout;
 pub mod next;
 pub mod quote;
+pub mod receipt;
 pub mod terms;
 pub mod verify;
 pub mod work;
