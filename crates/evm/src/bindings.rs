@@ -66,8 +66,8 @@ sol! {
 mod tests {
     use std::collections::BTreeSet;
 
-    use alloy::json_abi::JsonAbi;
-    use alloy::sol_types::{SolCall, SolInterface};
+    use alloy::json_abi::{JsonAbi, Param};
+    use alloy::sol_types::{SolCall, SolInterface, SolStruct};
 
     use super::*;
 
@@ -78,31 +78,33 @@ mod tests {
             "/../../contracts/abi/Whitelist.json"
         );
         let abi: JsonAbi = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        for (name, returns) in [
-            ("hub", Some(hub_type())),
-            ("hubs", Some(format!("{}[]", hub_type()))),
-            ("changeRecord", None),
+        for (name, selector) in [
+            ("hub", Whitelist::hubCall::SELECTOR),
+            ("hubs", Whitelist::hubsCall::SELECTOR),
+            ("changeRecord", Whitelist::changeRecordCall::SELECTOR),
         ] {
-            let function = &abi.functions[name][0];
-            let selector = match name {
-                "hub" => Whitelist::hubCall::SELECTOR,
-                "hubs" => Whitelist::hubsCall::SELECTOR,
-                _ => Whitelist::changeRecordCall::SELECTOR,
-            };
-            assert_eq!(function.selector().0, selector, "{name}");
-            let found = function
-                .outputs
-                .first()
-                .map(|out| out.selector_type().into_owned());
-            assert_eq!(found, returns, "{name}");
+            assert_eq!(abi.functions[name][0].selector().0, selector, "{name}");
+        }
+        for name in ["hub", "hubs"] {
+            let hub = &abi.functions[name][0].outputs[0];
+            let record = hub.components.last().unwrap();
+            let committed = describe("Hub", hub) + &describe("HubRecord", record);
+            assert_eq!(Hub::eip712_encode_type(), committed, "{name}");
         }
         let committed: BTreeSet<_> = abi.errors().map(|error| error.selector().0).collect();
         let ours: BTreeSet<_> = Whitelist::WhitelistErrors::selectors().collect();
         assert_eq!(ours, committed);
     }
 
-    fn hub_type() -> String {
-        use alloy::sol_types::SolType;
-        Hub::sol_name().to_owned()
+    /// A struct as EIP-712 writes types, which names every field.
+    fn describe(name: &str, parameter: &Param) -> String {
+        let fields = parameter.components.iter().map(|field| {
+            let ty = match field.ty.as_str() {
+                "tuple" => "HubRecord",
+                plain => plain,
+            };
+            format!("{ty} {}", field.name)
+        });
+        format!("{name}({})", fields.collect::<Vec<_>>().join(","))
     }
 }

@@ -100,7 +100,7 @@ impl Chain {
         &self.inner.deployment
     }
 
-    /// The newest block.
+    /// The newest block. On a chain without blocks, such as an idle development node, its time stands still.
     ///
     /// # Errors
     /// [`ChainError`].
@@ -146,12 +146,11 @@ impl Chain {
     /// Waits for a transaction whose fate [`SendError::Unresolved`] left open, also one of an earlier process.
     ///
     /// # Errors
-    /// [`SendError::Unresolved`] again (its `nonce` is not known here and 0), or [`SendError::RevertedOnChain`].
+    /// [`SendError::Unresolved`] again, or [`SendError::RevertedOnChain`] without a reason, which nobody remembers.
     pub async fn await_tx(&self, tx: B256) -> Result<TxInfo, SendError> {
         let Some(receipt) = self.inner.rpc.await_receipt(tx).await else {
             return Err(SendError::Unresolved {
                 tx,
-                nonce: 0,
                 waited: self.inner.rpc.timing().receipt,
             });
         };

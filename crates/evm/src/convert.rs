@@ -32,7 +32,7 @@ impl OutOfRange {
     }
 
     pub(crate) fn in_answer_to(self, question: &'static str) -> ChainError {
-        ChainError::unreadable(question, self)
+        ChainError::unreadable(question, &self)
     }
 }
 

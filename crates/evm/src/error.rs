@@ -1,5 +1,6 @@
 //! Why a question to the chain, a transaction or a connection failed, and whether trying again may help.
 
+use std::fmt;
 use std::time::Duration;
 
 use alloy::transports::TransportError;
@@ -80,7 +81,10 @@ impl ChainError {
         }
     }
 
-    pub(crate) fn unreadable(question: &'static str, problem: impl ToString) -> Self {
+    pub(crate) fn unreadable(
+        question: &'static str,
+        problem: &(impl fmt::Display + ?Sized),
+    ) -> Self {
         Self::Unreadable {
             question,
             problem: problem.to_string(),
@@ -138,12 +142,10 @@ pub enum SendError {
     },
     /// Sent, and not mined by the deadline. It may still be mined: wait on with [`crate::Chain::await_tx`], or look at
     /// the chain before sending the same again.
-    #[error("transaction {tx} (nonce {nonce}) was sent but not mined within {} s", waited.as_secs())]
+    #[error("transaction {tx} was sent but not mined within {} s", waited.as_secs())]
     Unresolved {
         /// The last transaction sent for this nonce.
         tx: B256,
-        /// Its nonce.
-        nonce: u64,
         /// How long we waited.
         waited: Duration,
     },

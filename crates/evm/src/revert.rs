@@ -113,6 +113,8 @@ pub enum RevertReason {
     ParametersInvalid,
     #[error("the whitelist belongs to the factory {factory}")]
     WhitelistOfOtherFactory { factory: Address },
+    #[error("this salt already made the wallet {wallet}")]
+    WalletExists { wallet: Address },
     #[error("{caller} is not the factory {factory}")]
     NotFactory { caller: Address, factory: Address },
     #[error("{wallet} is no wallet of this market")]

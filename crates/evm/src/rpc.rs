@@ -180,7 +180,11 @@ impl Rpc {
         let receipt: Result<Option<TransactionReceipt>, ChainError> =
             self.ask("eth_getTransactionReceipt", (tx,)).await;
         match receipt {
-            Ok(receipt) => receipt.filter(|receipt| receipt.transaction_hash == tx),
+            Ok(receipt) => receipt.filter(|receipt| {
+                receipt.transaction_hash == tx
+                    && receipt.block_number.is_some()
+                    && receipt.block_hash.is_some()
+            }),
             Err(error) => {
                 tracing::warn!(%tx, %error, "cannot ask for a receipt");
                 None
@@ -224,7 +228,7 @@ impl Rpc {
             .to(to)
             .input(Bytes::from(call.abi_encode()).into());
         let data: Bytes = self.ask("eth_call", (request, at)).await?;
-        C::abi_decode_returns(&data).map_err(|error| ChainError::unreadable(C::SIGNATURE, error))
+        C::abi_decode_returns(&data).map_err(|error| ChainError::unreadable(C::SIGNATURE, &error))
     }
 }
 
@@ -238,7 +242,7 @@ impl fmt::Debug for Rpc {
 fn classify(method: &'static str, error: TransportError) -> ChainError {
     match error {
         RpcError::ErrorResp(payload) => refused(method, &payload),
-        RpcError::DeserError { err, .. } => ChainError::unreadable(method, err),
+        RpcError::DeserError { err, .. } => ChainError::unreadable(method, &err),
         RpcError::NullResp => ChainError::unreadable(method, "null"),
         RpcError::Transport(TransportErrorKind::HttpError(http)) if is_final(http.status) => {
             ChainError::Refused {

@@ -90,9 +90,15 @@ impl Sender {
 
     /// Simulates, sends and follows. Nothing is spent on what the contract would reject.
     pub(crate) async fn send(&self, order: Order) -> Result<TransactionReceipt, SendError> {
-        let gas = self.simulate(&order).await?;
-        let fees = Fees::ask(&self.rpc).await?;
-        self.check_gas_money(gas, fees).await?;
+        let (gas, fees, available) = tokio::try_join!(
+            self.simulate(&order),
+            Fees::ask(&self.rpc),
+            self.gas_money(),
+        )?;
+        let needed = U256::from(gas).saturating_mul(U256::from(fees.max));
+        if available < needed {
+            return Err(self.gas_missing(needed, available));
+        }
         let flight = self.launch(order, gas, fees).await?;
         self.land(flight).await
     }
@@ -110,13 +116,8 @@ impl Sender {
         Ok(gas.saturating_add(gas / 100 * GAS_MARGIN_PERCENT))
     }
 
-    async fn check_gas_money(&self, gas: u64, fees: Fees) -> Result<(), SendError> {
-        let available = self.rpc.gas_balance(self.account()).await?;
-        let needed = U256::from(gas).saturating_mul(U256::from(fees.max));
-        if available < needed {
-            return Err(self.gas_missing(needed, available));
-        }
-        Ok(())
+    async fn gas_money(&self) -> Result<U256, SendError> {
+        Ok(self.rpc.gas_balance(self.account()).await?)
     }
 
     fn gas_missing(&self, needed: U256, available: U256) -> SendError {
@@ -169,7 +170,7 @@ impl Sender {
     /// Why a node does not want a transaction whose nonce is in order.
     async fn refused(&self, refusal: Refusal, message: String, gas: u64, fees: Fees) -> SendError {
         if refusal == Refusal::FundsMissing {
-            let available = self.rpc.gas_balance(self.account()).await;
+            let available = self.gas_money().await;
             let needed = U256::from(gas).saturating_mul(U256::from(fees.max));
             return self.gas_missing(needed, available.unwrap_or_default());
         }

@@ -41,9 +41,12 @@ impl Chain {
                         break;
                     }
                 }
-                // Nodes say in many ways that they would have to read or send too much.
-                Err(ChainError::Refused { .. }) if page.start() < page.end() => {
+                // Nodes say in many ways that they would have to read or send too much; some as if they were busy.
+                Err(ChainError::Refused { .. } | ChainError::Busy { .. })
+                    if page.start() < page.end() =>
+                {
                     blocks = (blocks / 2).max(1);
+                    tracing::debug!(blocks, "asking for fewer blocks at once");
                 }
                 Err(error) => return Err(error),
             }

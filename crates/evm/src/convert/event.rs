@@ -27,7 +27,7 @@ pub(crate) fn wallet_log(
         });
     }
     let decoded = HubWalletEvents::decode_raw_log(log.topics(), &log.data().data)
-        .map_err(|error| ChainError::unreadable(QUESTION, error))?;
+        .map_err(|error| ChainError::unreadable(QUESTION, &error))?;
     Ok(WalletLog {
         wallet,
         place: place(log).ok_or_else(|| {

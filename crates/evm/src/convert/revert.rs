@@ -219,9 +219,101 @@ fn whitelist(error: L) -> Result<RevertReason, OutOfRange> {
 fn factory(error: F) -> Result<RevertReason, OutOfRange> {
     Ok(match error {
         F::ParametersInvalid(_) => RevertReason::ParametersInvalid,
+        F::WalletExists(e) => RevertReason::WalletExists { wallet: e.wallet },
         F::WhitelistOfOtherFactory(e) => {
             RevertReason::WhitelistOfOtherFactory { factory: e.factory }
         }
         other => RevertReason::Library(format!("{other:?}")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::json_abi::{Error, JsonAbi};
+
+    use super::*;
+
+    /// Errors of the libraries our contracts use, which no correct call meets.
+    const LIBRARY: [&str; 18] = [
+        "CheckpointUnorderedInsertion",
+        "CloneArgumentsTooLong",
+        "Create2EmptyBytecode",
+        "ECDSAInvalidSignature",
+        "ECDSAInvalidSignatureLength",
+        "ECDSAInvalidSignatureS",
+        "ERC20ExceededSafeSupply",
+        "ERC20InvalidApprover",
+        "ERC20InvalidReceiver",
+        "ERC20InvalidSender",
+        "ERC20InvalidSpender",
+        "ERC5805FutureLookup",
+        "FailedDeployment",
+        "InsufficientBalance",
+        "InvalidAccountNonce",
+        "SafeCastOverflowedUintDowncast",
+        "SafeERC20FailedOperation",
+        "VotesExpiredSignature",
+    ];
+    /// Library errors with a text, which this test does not encode.
+    const WITH_TEXT: [&str; 2] = ["InvalidShortString", "StringTooLong"];
+
+    fn errors(contract: &str) -> Vec<Error> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/abi");
+        let text = std::fs::read_to_string(format!("{folder}/{contract}.json")).unwrap();
+        let abi: JsonAbi = serde_json::from_str(&text).unwrap();
+        abi.errors().cloned().collect()
+    }
+
+    #[test]
+    fn every_error_of_our_contracts_has_a_name_of_ours() {
+        for contract in ["HubWallet", "HubFactory", "Whitelist", "GioToken"] {
+            for error in errors(contract) {
+                let mut data = error.selector().to_vec();
+                data.resize(4 + 32 * error.inputs.len(), 0);
+                let reason = RevertReason::from_data(&data.into());
+                let is_library = matches!(reason, RevertReason::Library(_));
+                let name = error.name.as_str();
+                assert!(
+                    !matches!(reason, RevertReason::Unknown(_)),
+                    "{contract}.{name}"
+                );
+                if !WITH_TEXT.contains(&name) {
+                    assert_eq!(is_library, LIBRARY.contains(&name), "{contract}.{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_solidity_itself_says_is_understood() {
+        let text = Revert::from("no").abi_encode().into();
+        assert_eq!(
+            RevertReason::from_data(&text),
+            RevertReason::Message("no".to_owned())
+        );
+        let panic = Panic::from(0x11).abi_encode().into();
+        let overflow = RevertReason::Panic(gio_protocol::U256::from(0x11));
+        assert_eq!(RevertReason::from_data(&panic), overflow);
+        assert_eq!(
+            RevertReason::from_data(&Bytes::new()),
+            RevertReason::Unexplained
+        );
+        let unknown = Bytes::from_static(&[1, 2, 3, 4]);
+        assert_eq!(
+            RevertReason::from_data(&unknown),
+            RevertReason::Unknown(unknown.clone())
+        );
+    }
+
+    /// An amount no GIO can be is no reason to lose the error.
+    #[test]
+    fn values_beyond_our_words_keep_their_bytes() {
+        let mut data = crate::bindings::HubWallet::FreeBalanceTooLow::SELECTOR.to_vec();
+        data.extend([0xff; 64]);
+        let data = Bytes::from(data);
+        assert_eq!(
+            RevertReason::from_data(&data),
+            RevertReason::Unknown(data.clone())
+        );
+    }
 }

@@ -94,7 +94,6 @@ impl Sender {
             if now - started >= timing.receipt {
                 return Err(SendError::Unresolved {
                     tx: flight.signed().hash,
-                    nonce: flight.nonce,
                     waited: timing.receipt,
                 });
             }

@@ -1,0 +1,15 @@
+//! gio-evm against a real node: every test starts its own anvil and deploys its own market.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test cannot set up, fails the test"
+)]
+
+mod connect;
+mod cycle;
+mod faults;
+mod ids;
+mod market;
+mod nonces;
+mod proxy;
+mod reverts;
