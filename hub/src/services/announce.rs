@@ -38,7 +38,7 @@ fn announcement(hub: &Hub, net: &Net, sequence: u64, now: UnixSeconds) -> Announ
         owner: hub.key.address(),
         wallet: hub.wallet,
         chain_id: hub.chain.chain_id(),
-        addrs: net.listen_addrs(),
+        addrs: net.announced_addrs(),
         sequence,
         issued_at: now,
         expires_at: now.after(ANNOUNCEMENT_SECONDS),
