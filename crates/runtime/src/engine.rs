@@ -1,12 +1,36 @@
 //! The sandbox: loads modules, keeps them compiled, runs units.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use gio_protocol::{B256, Status, keccak256};
+use gio_content::image::{InputImage, OutputImage};
+use gio_machine::{NATIVE_STACK_BYTES, PrepareLimits};
+use gio_protocol::{Status, keccak256};
+use wasmtime::{Config, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 
+use crate::cache::{DiskCache, MemoryCache};
 use crate::error::{EngineError, LoadError, RunError};
+use crate::host::{self, Host};
 use crate::limits::{RunControl, UnitLimits};
+use crate::program::Program;
+use crate::run::{End, attempt};
+
+/// Stack for the host's own calls, on top of what programs may use.
+const HOST_STACK_BYTES: usize = 1 << 20;
+
+/// Bytes per memory that are zeroed instead of given back to the system: enough for small programs to start
+/// without a page fault.
+const MEMORY_KEPT_BYTES: usize = 1 << 20;
+
+/// Bytes of wasmtime's own state of an instance; globals and function references decide it, and
+/// [`PrepareLimits`] bounds those.
+const INSTANCE_BYTES_MAX: usize = 32 << 20;
+
+/// Address space is all an idle instance costs, 4 GiB of it: 1024 are a hundredth of what a process has.
+const INSTANCES_MAX: u32 = 1024;
+
+/// Pages of a 32-bit memory.
+const PAGES_MAX: u32 = 1 << 16;
 
 /// How much of the machine the sandbox may use.
 #[derive(Clone, Debug)]
@@ -20,15 +44,16 @@ pub struct EngineConfig {
 }
 
 /// The sandbox. Cheap to clone; clones share instances and compiled modules.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Engine {
-    config: Arc<EngineConfig>,
+    inner: Arc<Inner>,
 }
 
-/// A loaded program, ready to run. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Program {
-    root: B256,
+struct Inner {
+    config: EngineConfig,
+    linker: Linker<Host>,
+    programs: Mutex<MemoryCache>,
+    disk: Option<DiskCache>,
 }
 
 /// What a unit did, as far as a claim binds it.
@@ -47,19 +72,41 @@ pub struct Outcome {
 impl Engine {
     /// Reserves address space for the instances and compiles nothing yet.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        check("instances_max", config.instances_max, INSTANCES_MAX)?;
+        check("pages_max", config.pages_max, PAGES_MAX)?;
+        let engine = wasmtime::Engine::new(&wasmtime_config(&config))
+            .map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
+        let inner = Inner {
+            linker: host::linker(&engine)?,
+            programs: Mutex::default(),
+            disk: config.cache_dir.as_deref().and_then(DiskCache::open),
+            config,
+        };
         Ok(Self {
-            config: Arc::new(config),
+            inner: Arc::new(inner),
         })
     }
 
     /// Checks, instruments and compiles a module, or takes it from the cache.
     pub fn load(&self, module: &[u8]) -> Result<Program, LoadError> {
-        Ok(Program {
-            root: keccak256(module),
-        })
+        let root = keccak256(module);
+        let programs = || {
+            // A panic elsewhere leaves a cache that is whole: it is only ever replaced entry by entry.
+            let locked = self.inner.programs.lock();
+            locked.unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some(program) = programs().get(&root) {
+            return Ok(program);
+        }
+        let program = Program::load(root, module, &self.inner.linker, self.inner.disk.as_ref())?;
+        programs().put(program.clone());
+        Ok(program)
     }
 
     /// Runs one unit to its end. Blocks: call it from a thread that may.
+    ///
+    /// The fast build runs first. If it trapped in the guest or passed its CU limit, the exact build
+    /// runs the unit again and decides.
     pub fn run(
         &self,
         program: &Program,
@@ -67,17 +114,92 @@ impl Engine {
         limits: &UnitLimits,
         control: &RunControl,
     ) -> Result<Outcome, RunError> {
-        let _ = (program, input_image, limits, control.stop_reason());
-        Err(RunError::Busy {
-            instances: self.config.instances_max,
-        })
+        let input = InputImage::decode(input_image)?;
+        if limits.pages_max > self.inner.config.pages_max {
+            return Err(RunError::PagesBeyondEngine {
+                wanted: limits.pages_max,
+                available: self.inner.config.pages_max,
+            });
+        }
+        if program.pages_min() > u64::from(limits.pages_max) {
+            return outcome(Status::Trap, 0, 0, &OutputImage::default());
+        }
+        let first = attempt(program.fast(), input, limits, control)?;
+        if first.cu <= limits.cu_limit {
+            match first.end {
+                End::Exit(code) => return outcome(Status::Exit, code, first.cu, &first.output),
+                End::HostTrap => return outcome(Status::Trap, 0, first.cu, &first.output),
+                End::GuestTrap | End::Exhausted => {}
+            }
+        }
+        drop(first);
+        let build = program
+            .exact(&self.inner.linker, self.inner.disk.as_ref())
+            .map_err(|error| RunError::Host(error.to_string()))?;
+        let input = InputImage::decode(input_image)?;
+        let decided = attempt(build, input, limits, control)?;
+        let (status, code) = match decided.end {
+            End::Exit(code) => (Status::Exit, code),
+            End::GuestTrap | End::HostTrap => (Status::Trap, 0),
+            End::Exhausted => (Status::CuExhausted, 0),
+        };
+        outcome(status, code, decided.cu, &decided.output)
     }
 }
 
-impl Program {
-    /// The program root of machine version 0: the Keccak-256 of the module (F3).
-    #[must_use]
-    pub fn root(&self) -> B256 {
-        self.root
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
     }
+}
+
+fn outcome(
+    status: Status,
+    exit_code: u32,
+    cu: u64,
+    output: &OutputImage,
+) -> Result<Outcome, RunError> {
+    let output_image = output
+        .encode()
+        .map_err(|error| RunError::Host(format!("the output is no image: {error}")))?;
+    Ok(Outcome {
+        status,
+        exit_code,
+        cu,
+        output_image,
+    })
+}
+
+fn check(field: &'static str, given: u32, max: u32) -> Result<(), EngineError> {
+    match (1..=max).contains(&given) {
+        true => Ok(()),
+        false => Err(EngineError::Config { field, given, max }),
+    }
+}
+
+fn wasmtime_config(config: &EngineConfig) -> Config {
+    let limits = PrepareLimits::default();
+    let instances = config.instances_max;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(instances)
+        .total_memories(instances)
+        .total_tables(instances)
+        .total_stacks(instances)
+        .max_memory_size(config.pages_max as usize * (1 << 16))
+        .table_elements(usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX))
+        .max_core_instance_size(INSTANCE_BYTES_MAX)
+        .linear_memory_keep_resident(MEMORY_KEPT_BYTES);
+    let mut wasmtime = Config::new();
+    wasmtime
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .max_wasm_stack(NATIVE_STACK_BYTES)
+        .async_stack_size(NATIVE_STACK_BYTES + HOST_STACK_BYTES)
+        // Gives the memory of a deep recursion back.
+        .async_stack_zeroing(true)
+        .wasm_branch_hinting(true)
+        .native_unwind_info(false)
+        .generate_address_map(false);
+    wasmtime
 }

@@ -40,6 +40,9 @@ pub enum RunError {
     /// The control's deadline passed.
     #[error("the run's deadline passed")]
     DeadlinePassed,
+    /// The input bytes are not an input image (F2).
+    #[error("the input is not an input image")]
+    Input(#[from] gio_content::image::ImageError),
     /// The unit wants more memory than this engine was set up for.
     #[error("the unit may use {wanted} pages, this engine has {available}")]
     PagesBeyondEngine {
@@ -49,11 +52,8 @@ pub enum RunError {
         available: u32,
     },
     /// All instances of the engine are running.
-    #[error("all {instances} instances are in use")]
-    Busy {
-        /// How many the engine has.
-        instances: u32,
-    },
+    #[error("all instances are in use")]
+    Busy,
     /// The machine, not the program, failed: memory, native stack, the engine itself.
     #[error("the host failed: {0}")]
     Host(String),
@@ -63,6 +63,6 @@ impl RunError {
     /// Whether trying the same unit here again can succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Host(_))
+        matches!(self, Self::Busy | Self::Host(_))
     }
 }

@@ -3,10 +3,17 @@
 //! A run is a pure function of module, input image and [`UnitLimits`]; everything else ends in a [`RunError`] and no claim (R21).
 #![warn(missing_docs)]
 
+mod cache;
 mod engine;
 mod error;
+mod host;
 mod limits;
+mod meter;
+mod program;
+mod run;
+mod wasi;
 
-pub use engine::{Engine, EngineConfig, Outcome, Program};
+pub use engine::{Engine, EngineConfig, Outcome};
 pub use error::{EngineError, LoadError, RunError};
 pub use limits::{RunControl, UnitLimits};
+pub use program::Program;
