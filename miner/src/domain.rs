@@ -1,0 +1,7 @@
+//! Decisions of a miner, all pure: facts and the time come in as arguments, verdicts go out.
+
+pub mod book;
+pub mod exposure;
+pub mod order;
+pub mod selection;
+pub mod trust;

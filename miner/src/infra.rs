@@ -1,0 +1,6 @@
+//! The miner's doors to the world: database, contents on disk, chain, wire, log and console.
+
+pub mod chain;
+pub mod contents;
+pub mod store;
+pub mod wire;

@@ -1,0 +1,244 @@
+//! What a miner asks the chain, behind a small trait so that tests answer in the chain's place.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use gio_evm::{
+    Chain, ChainError, HubInfo, RevertReason, SendError, WalletEvent, WalletInfo, WalletState,
+};
+use gio_net::{Multiaddr, peer_of_addr};
+use gio_protocol::{Address, B256, DealId, DealStage, Gio, UnixSeconds};
+use thiserror::Error;
+
+use crate::domain::trust::{Backing, HubFacts, WalletStanding};
+
+/// How often figures of two different blocks are asked for again: blocks are further apart than two questions.
+const SAME_BLOCK_TRIES: u32 = 5;
+
+/// The chain gave no answer.
+#[derive(Debug, Error)]
+pub enum ChainFailure {
+    /// The connection or a contract.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// New blocks came faster than answers.
+    #[error("the chain moved on between two questions, {SAME_BLOCK_TRIES} times")]
+    Moving,
+}
+
+/// What a wallet has for this miner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funds {
+    /// The money behind its promises.
+    pub backing: Backing,
+    /// What this miner may pull now.
+    pub approved: Gio,
+    /// Block time (F5).
+    pub time: UnixSeconds,
+}
+
+/// An approval and the block it was read at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// What this miner may pull.
+    pub amount: Gio,
+    /// The block's height.
+    pub block: u64,
+}
+
+/// A pull that did not arrive, as far as this process knows.
+#[derive(Debug, Error)]
+pub enum PullFailure {
+    /// It may still arrive.
+    #[error("the pull was sent and is not mined yet")]
+    Unresolved(B256),
+    /// Nothing moved, or the chain has to be asked what did.
+    #[error(transparent)]
+    Send(Box<SendError>),
+}
+
+/// The questions of a miner with one account.
+#[async_trait]
+pub trait MarketChain: fmt::Debug + Send + Sync {
+    /// What the chain knows of a wallet; `None` if it is no wallet of this market.
+    async fn hub(&self, wallet: Address) -> Result<Option<HubFacts>, ChainFailure>;
+    /// What a wallet has for this miner.
+    async fn funds(&self, wallet: Address) -> Result<Funds, ChainFailure>;
+    /// Where a deal stands.
+    async fn deal_stage(&self, wallet: Address, deal: DealId) -> Result<DealStage, ChainFailure>;
+    /// What this miner may pull from a wallet, and as of which block.
+    async fn approval(&self, wallet: Address) -> Result<Approval, ChainFailure>;
+    /// Everything a wallet approved to this miner after block `after` up to block `until`.
+    async fn approved_between(
+        &self,
+        wallet: Address,
+        after: u64,
+        until: u64,
+    ) -> Result<Gio, ChainFailure>;
+    /// Pulls. Returns the transaction that did it.
+    async fn pull(&self, wallet: Address, amount: Gio) -> Result<B256, PullFailure>;
+    /// Waits for a pull that was left open.
+    async fn await_pull(&self, tx: B256) -> Result<B256, PullFailure>;
+}
+
+/// The real chain, with this miner's account.
+#[derive(Clone, Debug)]
+pub struct EvmChain {
+    chain: Chain,
+    account: Address,
+}
+
+impl EvmChain {
+    /// Asks in the name of `account`.
+    #[must_use]
+    pub fn new(chain: Chain, account: Address) -> Self {
+        Self { chain, account }
+    }
+}
+
+#[async_trait]
+impl MarketChain for EvmChain {
+    async fn hub(&self, wallet: Address) -> Result<Option<HubFacts>, ChainFailure> {
+        let listed = match self.chain.hub(wallet).await {
+            Ok(listed) => listed,
+            Err(ChainError::Reverted(RevertReason::WalletUnknown { .. })) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // Only now: before, this address might be any contract.
+        let figures = self.chain.wallet(wallet).await?;
+        let admitted = figures.factory == self.chain.deployment().factory;
+        Ok(admitted.then(|| facts_of(&listed, &figures)))
+    }
+
+    async fn funds(&self, wallet: Address) -> Result<Funds, ChainFailure> {
+        let approved = self.chain.allowance(wallet, self.account).await?;
+        let figures = self.chain.wallet(wallet).await?;
+        Ok(Funds {
+            backing: backing_of(&figures),
+            approved,
+            time: figures.at.time,
+        })
+    }
+
+    async fn deal_stage(&self, wallet: Address, deal: DealId) -> Result<DealStage, ChainFailure> {
+        Ok(self.chain.deal(wallet, deal).await?.stage)
+    }
+
+    async fn approval(&self, wallet: Address) -> Result<Approval, ChainFailure> {
+        let mut before = self.chain.head().await?;
+        for _ in 0..SAME_BLOCK_TRIES {
+            let amount = self.chain.allowance(wallet, self.account).await?;
+            let after = self.chain.head().await?;
+            if after.hash == before.hash {
+                return Ok(Approval {
+                    amount,
+                    block: after.number,
+                });
+            }
+            before = after;
+        }
+        Err(ChainFailure::Moving)
+    }
+
+    async fn approved_between(
+        &self,
+        wallet: Address,
+        after: u64,
+        until: u64,
+    ) -> Result<Gio, ChainFailure> {
+        if until <= after {
+            return Ok(Gio::ZERO);
+        }
+        let events = self.chain.wallet_events(wallet, after + 1, until).await?;
+        let approved = events.iter().filter_map(|log| match log.event {
+            WalletEvent::PaymentApproved { miner, net, .. } if miner == self.account => Some(net),
+            _ => None,
+        });
+        Ok(approved.fold(Gio::ZERO, |sum, net| {
+            sum.plus(net).unwrap_or(Gio::from_units(u64::MAX))
+        }))
+    }
+
+    async fn pull(&self, wallet: Address, amount: Gio) -> Result<B256, PullFailure> {
+        let sent = self.chain.pull(wallet, amount).await;
+        sent.map(|tx| tx.hash).map_err(pull_failure)
+    }
+
+    async fn await_pull(&self, tx: B256) -> Result<B256, PullFailure> {
+        let mined = self.chain.await_tx(tx).await;
+        mined.map(|tx| tx.hash).map_err(pull_failure)
+    }
+}
+
+fn pull_failure(error: SendError) -> PullFailure {
+    match error.unresolved_tx() {
+        Some(tx) => PullFailure::Unresolved(tx),
+        None => PullFailure::Send(Box::new(error)),
+    }
+}
+
+fn facts_of(listed: &HubInfo, figures: &WalletInfo) -> HubFacts {
+    let (endpoint, endpoint_peer) = endpoint_of(&listed.endpoint);
+    HubFacts {
+        owner: figures.owner,
+        standing: standing_of(figures.state),
+        stake: figures.stake,
+        stake_due: figures.parameters.freeze_quota,
+        backing: backing_of(figures),
+        endpoint,
+        endpoint_peer,
+    }
+}
+
+fn backing_of(figures: &WalletInfo) -> Backing {
+    Backing {
+        free: figures.free,
+        escrow: figures.escrow,
+    }
+}
+
+fn standing_of(state: WalletState) -> WalletStanding {
+    match state {
+        WalletState::Created => WalletStanding::Created,
+        WalletState::Registered => WalletStanding::Registered,
+        WalletState::Idle => WalletStanding::Idle,
+        WalletState::Suspected => WalletStanding::Suspected,
+        WalletState::Punished => WalletStanding::Punished,
+    }
+}
+
+/// A record's endpoint: the place, and the peer if it names one. What is no multiaddress stays as it is: nobody
+/// announces it, so it counts as different.
+fn endpoint_of(record: &str) -> (String, Option<String>) {
+    match record.parse::<Multiaddr>() {
+        Ok(addr) => (
+            place_of(&addr),
+            peer_of_addr(&addr).map(|peer| peer.to_string()),
+        ),
+        Err(_) => (record.to_owned(), None),
+    }
+}
+
+/// An address without the peer at its end.
+#[must_use]
+pub fn place_of(addr: &Multiaddr) -> String {
+    let mut place = addr.clone();
+    if peer_of_addr(addr).is_some() {
+        place.pop();
+    }
+    place.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_place_and_a_peer() {
+        let peer = "16Uiu2HAkuTXKrGvqLWFMvt5uSq8Rx72u2CmgaFCfUi8QeZmptMGt";
+        let (place, found) = endpoint_of(&format!("/ip4/10.0.0.1/tcp/7701/p2p/{peer}"));
+        assert_eq!((place.as_str(), found.as_deref()), ("/ip4/10.0.0.1/tcp/7701", Some(peer)));
+        assert_eq!(endpoint_of("/dns/hub.example/tcp/1").1, None);
+        assert_eq!(endpoint_of("10.0.0.1:1"), ("10.0.0.1:1".to_owned(), None));
+    }
+}

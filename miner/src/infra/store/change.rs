@@ -1,0 +1,234 @@
+//! Everything that is ever written, and the statements that write it. Each change may be made twice: the second time
+//! changes nothing.
+
+use std::collections::BTreeMap;
+
+use gio_protocol::{Address, B256, Gio, Signature, UnixSeconds};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use super::rows::{ClaimRow, ClaimState, DealRow, HubRow, PullRow, PullState};
+use crate::domain::order::UnitKey;
+
+/// Rows in one statement: 8 columns each stay far below SQLite's limit of 32,766 parameters.
+const ROWS_PER_STATEMENT: usize = 1_000;
+
+/// One change.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A hub was judged.
+    Hub(HubRow),
+    /// A hub owed nothing for a moment; remembered for ever.
+    HubWasEven(Address),
+    /// A deal was found open; the first order of it may run.
+    Deal(Box<DealRow>),
+    /// Claims were signed. A rejected one may be replaced, an accepted one never.
+    Claims(Vec<ClaimRow>),
+    /// The hub countersigned claims (R14).
+    Accepted(Vec<(UnitKey, Signature)>),
+    /// The hub did not take claims.
+    Rejected(Vec<(UnitKey, String)>),
+    /// The hub says it has paid.
+    Promise {
+        /// Its wallet.
+        wallet: Address,
+        /// Its transaction.
+        tx: B256,
+        /// What it says.
+        net: Gio,
+        /// When.
+        at: UnixSeconds,
+    },
+    /// A pull is about to be sent.
+    PullStarted {
+        /// What.
+        pull: PullRow,
+        /// When.
+        at: UnixSeconds,
+    },
+    /// A pull was sent and its fate is open.
+    PullSent {
+        /// Which.
+        id: B256,
+        /// As what.
+        tx: B256,
+    },
+    /// A pull's fate is known.
+    PullEnded {
+        /// Which.
+        id: B256,
+        /// Its fate.
+        state: PullState,
+        /// The transaction, if it is known.
+        tx: Option<B256>,
+        /// When.
+        at: UnixSeconds,
+    },
+}
+
+type SqlResult = Result<(), sqlx::Error>;
+
+impl Change {
+    pub(super) async fn write(self, connection: &mut SqliteConnection) -> SqlResult {
+        match self {
+            Self::Hub(hub) => write_hub(&hub, connection).await,
+            Self::HubWasEven(wallet) => {
+                let sql = "UPDATE hubs SET was_even = 1 WHERE wallet = ?";
+                let query = sqlx::query(sql).bind(wallet.to_vec());
+                query.execute(connection).await.map(drop)
+            }
+            Self::Deal(deal) => write_deal(&deal, connection).await,
+            Self::Claims(claims) => write_claims(claims, connection).await,
+            Self::Accepted(accepted) => write_accepted(&accepted, connection).await,
+            Self::Rejected(rejected) => write_rejected(rejected, connection).await,
+            Self::Promise {
+                wallet,
+                tx,
+                net,
+                at,
+            } => {
+                let sql = "INSERT INTO promises (tx, wallet, net, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+                let query = sqlx::query(sql).bind(tx.to_vec()).bind(wallet.to_vec());
+                let query = query.bind(int(net.units())).bind(int(at.0));
+                query.execute(connection).await.map(drop)
+            }
+            Self::PullStarted { pull, at } => write_pull(&pull, at, connection).await,
+            Self::PullSent { id, tx } => {
+                let sql = "UPDATE pulls SET tx = ? WHERE id = ? AND state = 0";
+                let query = sqlx::query(sql).bind(tx.to_vec()).bind(id.to_vec());
+                query.execute(connection).await.map(drop)
+            }
+            Self::PullEnded { id, state, tx, at } => {
+                let sql = "UPDATE pulls SET state = ?, tx = coalesce(?, tx), ended_at = ? WHERE id = ? AND state = 0";
+                let query = sqlx::query(sql).bind(state as i64);
+                let query = query.bind(tx.map(|tx| tx.to_vec())).bind(int(at.0));
+                query.bind(id.to_vec()).execute(connection).await.map(drop)
+            }
+        }
+    }
+}
+
+async fn write_hub(hub: &HubRow, connection: &mut SqliteConnection) -> SqlResult {
+    let sql = "INSERT INTO hubs (wallet, owner, name, net_price, status, reason, judged_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (wallet) DO UPDATE SET owner = excluded.owner, name = excluded.name,
+            net_price = excluded.net_price, status = excluded.status, reason = excluded.reason,
+            judged_at = excluded.judged_at";
+    let query = sqlx::query(sql)
+        .bind(hub.wallet.to_vec())
+        .bind(hub.owner.to_vec());
+    let query = query
+        .bind(hub.name.clone())
+        .bind(int(hub.net_price.0.units()));
+    let query = query.bind(hub.status.name()).bind(hub.reason.clone());
+    query
+        .bind(int(hub.judged_at.0))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+async fn write_deal(deal: &DealRow, connection: &mut SqliteConnection) -> SqlResult {
+    let sql = "INSERT INTO deals (id, wallet, terms, net_price, first_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    let query = sqlx::query(sql)
+        .bind(deal.id.0.to_vec())
+        .bind(deal.wallet.to_vec());
+    let query = query
+        .bind(deal.terms.to_bytes())
+        .bind(int(deal.net_price.0.units()));
+    query
+        .bind(int(deal.first_at.0))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+async fn write_claims(mut claims: Vec<ClaimRow>, connection: &mut SqliteConnection) -> SqlResult {
+    for page in claims.chunks_mut(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO claims (deal, unit, state, claim, signature, cu, output, made_at) ",
+        );
+        query.push_values(page, |mut row, made| {
+            row.push_bind(made.claim.deal_id.0.to_vec())
+                .push_bind(made.claim.unit)
+                .push_bind(ClaimState::Unanswered as i64)
+                .push_bind(made.claim.to_bytes())
+                .push_bind(made.signature.as_bytes().to_vec())
+                .push_bind(int(made.claim.cu.0))
+                .push_bind(made.output.take())
+                .push_bind(int(made.made_at.0));
+        });
+        query.push(
+            " ON CONFLICT (deal, unit) DO UPDATE SET state = 0, claim = excluded.claim,
+                signature = excluded.signature, cu = excluded.cu, output = excluded.output,
+                made_at = excluded.made_at, hub_signature = NULL, reason = NULL
+              WHERE claims.state <> 1",
+        );
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn write_accepted(
+    accepted: &[(UnitKey, Signature)],
+    connection: &mut SqliteConnection,
+) -> SqlResult {
+    let mut sums: BTreeMap<Vec<u8>, (i64, i64)> = BTreeMap::new();
+    for page in accepted.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new("WITH answers (deal, unit, signature) AS (");
+        query.push_values(page, |mut row, (key, signature)| {
+            row.push_bind(key.deal.0.to_vec())
+                .push_bind(key.unit)
+                .push_bind(signature.as_bytes().to_vec());
+        });
+        query.push(
+            ") UPDATE claims SET state = 1, output = NULL, hub_signature = answers.signature FROM answers
+             WHERE claims.deal = answers.deal AND claims.unit = answers.unit AND claims.state = 0
+             RETURNING claims.deal AS deal, claims.cu AS cu",
+        );
+        for row in query.build().fetch_all(&mut *connection).await? {
+            let (units, cu) = sums.entry(row.try_get("deal")?).or_default();
+            *units += 1;
+            *cu = cu.saturating_add(row.try_get::<i64, _>("cu")?);
+        }
+    }
+    for (deal, (units, cu)) in sums {
+        let sql = "UPDATE deals SET accepted_units = accepted_units + ?, accepted_cu = accepted_cu + ? WHERE id = ?";
+        let query = sqlx::query(sql).bind(units).bind(cu).bind(deal);
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn write_rejected(
+    rejected: Vec<(UnitKey, String)>,
+    connection: &mut SqliteConnection,
+) -> SqlResult {
+    for (key, reason) in rejected {
+        let sql = "UPDATE claims SET state = 2, output = NULL, reason = ? WHERE deal = ? AND unit = ? AND state = 0";
+        let query = sqlx::query(sql).bind(reason).bind(key.deal.0.to_vec());
+        query.bind(key.unit).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn write_pull(
+    pull: &PullRow,
+    at: UnixSeconds,
+    connection: &mut SqliteConnection,
+) -> SqlResult {
+    let sql = "INSERT INTO pulls (id, wallet, amount, allowance, from_block, state, started_at) VALUES (?, ?, ?, ?, ?, 0, ?)";
+    let query = sqlx::query(sql)
+        .bind(pull.id.to_vec())
+        .bind(pull.wallet.to_vec());
+    let query = query
+        .bind(int(pull.amount.units()))
+        .bind(int(pull.allowance.units()));
+    let query = query.bind(int(pull.from_block)).bind(int(at.0));
+    query.execute(connection).await.map(drop)
+}
+
+/// SQLite counts to 2^63. Amounts end far below (all GIO are 2·10^17 base units), and orders with more CU are refused;
+/// anything else that large is as good as the largest.
+pub(super) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
