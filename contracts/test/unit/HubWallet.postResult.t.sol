@@ -47,6 +47,12 @@ contract HubWalletPostResultTest is BaseTest {
         _postRefused(abi.encodeWithSelector(IHubWallet.DeliverByPassed.selector, terms.deliverBy, time));
     }
 
+    function test_postResult_atDeliverBy_isInTime() public {
+        vm.warp(terms.deliverBy);
+        _post(terms, keccak256("tree"), 1);
+        _assertState(dealId, DealState.Posted);
+    }
+
     function test_r02_postResult_sumWithoutTree_reverts(uint64 cuTotal) public {
         cuTotal = uint64(bound(cuTotal, 1, type(uint64).max));
         vm.expectRevert(abi.encodeWithSelector(IHubWallet.SumWithoutTree.selector, cuTotal));

@@ -31,6 +31,15 @@ contract HubWalletRefundTest is BaseTest {
         wallet.refund(terms);
     }
 
+    function test_refund_lastSecondToDeliver_reverts() public {
+        _open(terms);
+        vm.warp(terms.deliverBy);
+        vm.expectRevert(
+            abi.encodeWithSelector(IHubWallet.DeliverByNotPassed.selector, terms.deliverBy, terms.deliverBy)
+        );
+        wallet.refund(terms);
+    }
+
     function test_refund_deliveredDeal_reverts(uint32 later) public {
         DealId dealId = _open(terms);
         _post(terms, keccak256("tree"), 1);

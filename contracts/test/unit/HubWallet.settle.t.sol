@@ -40,6 +40,16 @@ contract HubWalletSettleTest is BaseTest {
         wallet.settle(terms);
     }
 
+    function test_settle_lastSecondOfTheWindow_reverts() public {
+        dealId = _open(terms);
+        _post(terms, keccak256("tree"), 1);
+        vm.warp(GENESIS + terms.window - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IHubWallet.WindowOpen.selector, GENESIS + terms.window, GENESIS + terms.window - 1)
+        );
+        wallet.settle(terms);
+    }
+
     function test_settle_twice_reverts() public {
         dealId = _open(terms);
         _post(terms, keccak256("tree"), 1);
@@ -49,7 +59,15 @@ contract HubWalletSettleTest is BaseTest {
         wallet.settle(terms);
     }
 
-    /// @dev The buyer never confirms: after the window anyone settles, at the first second.
+    function test_settle_firstSecondAfterTheWindow_settles() public {
+        dealId = _open(terms);
+        _post(terms, keccak256("tree"), 1);
+        vm.warp(GENESIS + terms.window);
+        wallet.settle(terms);
+        _assertState(dealId, DealState.Settled);
+    }
+
+    /// @dev The buyer never confirms: after the window anyone settles.
     function test_settle_silentBuyer_anyoneSettlesAfterTheWindow(address caller, uint32 later) public {
         dealId = _open(terms);
         _post(terms, keccak256("tree"), 10e9);
