@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use gio_evm::{RevertReason, WalletEvent, WalletState};
+use gio_evm::{RevertReason, TxInfo, WalletEvent, WalletState};
 use gio_protocol::{
     Cu, DealStage, Domain, Gio, bill, cancellation_digest, confirmation_digest, gross_of_net,
     keccak256, lock_of_gross,
@@ -130,20 +130,29 @@ async fn r02_a_confirmed_deal_pays_hub_author_and_miner() {
     let free = gio("100").plus(payment).unwrap().minus(royalty).unwrap();
     assert_eq!(hub.wallet(wallet).await.unwrap().free, free);
 
-    let all = hub.wallet_events(wallet, 0, settled.block).await.unwrap();
+    let told = [open_event, post_event, settle_event];
+    the_chain_remembers(&market, &told, &posted, &settled).await;
+}
+
+/// What the receipts said is what the chain says later, with the same places.
+async fn the_chain_remembers(
+    market: &Market,
+    told: &[WalletEvent],
+    posted: &TxInfo,
+    settled: &TxInfo,
+) {
+    let (chain, wallet) = (&market.hub.chain, market.wallet);
+    let all = chain.wallet_events(wallet, 0, settled.block).await.unwrap();
     let events: Vec<_> = all.iter().map(|log| log.event.clone()).collect();
-    assert_eq!(events[1..], [open_event, post_event, settle_event]);
-    assert_eq!(all[3].place.tx, settled.hash);
-    assert_eq!(
-        all[3].place.block_hash,
-        hub.block(settled.block).await.unwrap().hash
-    );
-    assert_eq!(
-        hub.wallet_events(wallet, posted.block, posted.block)
-            .await
-            .unwrap(),
-        posted.events
-    );
+    assert_eq!(&events[1..], told, "after the registration");
+    let last = all[3].place;
+    assert_eq!((last.tx, last.block), (settled.hash, settled.block));
+    let block = chain.block(settled.block).await.unwrap();
+    assert_eq!(last.block_hash, block.hash);
+    let page = chain
+        .wallet_events(wallet, posted.block, posted.block)
+        .await;
+    assert_eq!(page.unwrap(), posted.events);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn reason<T: std::fmt::Debug>(
 }
 
 #[tokio::test]
-async fn callers_and_states() {
+async fn callers_and_records() {
     let market = Market::start_unregistered().await;
     let (wallet, hub, miner) = (market.wallet, market.hub.address(), market.miner.address());
     let found = reason(
@@ -61,7 +61,12 @@ async fn callers_and_states() {
         matches!(found, RevertReason::RecordFieldLength { field: "name", .. }),
         "{found}"
     );
-    market.hub.chain.register(wallet, record()).await.unwrap();
+}
+
+#[tokio::test]
+async fn payouts() {
+    let market = Market::start().await;
+    let (wallet, hub, miner) = (market.wallet, market.hub.address(), market.miner.address());
     let found = reason(
         &market,
         hub,
