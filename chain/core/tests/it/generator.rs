@@ -1,0 +1,569 @@
+//! Random spends from a seed: templates signed with this crate's own signature hashes, random
+//! programs, and damage done to both.
+
+use gio_coin::opcode::*;
+use gio_coin::{
+    Coin, Link, OutPoint, Script, ScriptBuilder, SignatureHashes, TaprootExtra, Transaction, TxIn,
+    TxOut, Txid, Witness, sha256,
+};
+use gio_protocol::Gio;
+use secp256k1::{Keypair, Message, PublicKey, SECP256K1, Scalar, SecretKey};
+
+/// A small generator of pseudo-random numbers (splitmix64): the same cases on every machine.
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    pub fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+
+    pub fn byte(&mut self) -> u8 {
+        self.next() as u8
+    }
+
+    pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())].clone()
+    }
+
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.byte()).collect()
+    }
+}
+
+/// A transaction, the coins it spends, and the input under test.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub transaction: Transaction,
+    pub coins: Vec<Coin>,
+    pub input: usize,
+}
+
+/// How a script is paid to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrap {
+    Bare,
+    ScriptHash,
+    Witness,
+    NestedWitness,
+    Tapscript,
+}
+
+/// An item that fulfils a script, before the transaction to sign is complete.
+#[derive(Clone, Debug)]
+enum Item {
+    Data(Vec<u8>),
+    Signature(usize),
+}
+
+fn secret(index: usize) -> SecretKey {
+    SecretKey::from_slice(&sha256(&[index as u8, 0x67])).expect("a hash is a key")
+}
+
+fn key(index: usize, wrap: Wrap) -> Vec<u8> {
+    let key = PublicKey::from_secret_key(SECP256K1, &secret(index));
+    match wrap {
+        Wrap::Tapscript => key.x_only_public_key().0.serialize().to_vec(),
+        _ if index % 4 == 3 => key.serialize_uncompressed().to_vec(),
+        _ => key.serialize().to_vec(),
+    }
+}
+
+/// A random case.
+pub fn case(rng: &mut Rng) -> Case {
+    let mut case = bare_case(rng);
+    match rng.below(10) {
+        0 => taproot_key_spend(rng, &mut case),
+        1 => witness_key_spend(rng, &mut case),
+        2 => signature_inside_its_script(rng, &mut case),
+        3 | 4 => random_program(rng, &mut case),
+        _ => script_spend(rng, &mut case),
+    }
+    if rng.one_in(2) {
+        damage(rng, &mut case);
+    }
+    case
+}
+
+fn bare_case(rng: &mut Rng) -> Case {
+    let count = 1 + rng.below(3);
+    let sequences = [0, 1, 5, 0x40_0003, u32::MAX - 1, u32::MAX, 1 << 31];
+    let inputs = (0..count).map(|_| TxIn {
+        previous: OutPoint {
+            txid: Txid::from_bytes(sha256(&rng.bytes(4))),
+            index: rng.below(3) as u32,
+        },
+        script_sig: Script::default(),
+        sequence: rng.pick(&sequences),
+        witness: Witness::new(),
+    });
+    let inputs = inputs.collect();
+    let outputs = (0..rng.below(4)).map(|_| TxOut {
+        value: Gio::from_units(rng.next() >> 8),
+        script_pubkey: Script::new(rng.bytes(5)),
+        link: Link::NONE,
+    });
+    let outputs = outputs.collect();
+    let coins = (0..count).map(|_| Coin {
+        value: Gio::from_units(rng.next() >> 8),
+        script_pubkey: Script::new(rng.bytes(3)),
+        link: None,
+        height: 1,
+        is_coinbase: false,
+    });
+    Case {
+        coins: coins.collect(),
+        input: rng.below(count),
+        transaction: Transaction {
+            version: rng.pick(&[1, 2, 2, 2, u32::MAX]),
+            inputs,
+            outputs,
+            lock_time: rng.pick(&[0, 5, 1000, 499_999_999, 500_000_000, 1_700_000_000]),
+        },
+    }
+}
+
+fn hash_type(rng: &mut Rng) -> u8 {
+    match rng.below(12) {
+        0 => rng.byte(),
+        1..4 => rng.pick(&[2, 3, 0x81, 0x82, 0x83]),
+        _ => 1,
+    }
+}
+
+fn ecdsa(rng: &mut Rng, index: usize, hash_type: u8, hash: [u8; 32]) -> Vec<u8> {
+    let mut signature = SECP256K1.sign_ecdsa(&Message::from_digest(hash), &secret(index));
+    if rng.one_in(8) {
+        signature = high_s(signature);
+    }
+    let mut bytes = signature.serialize_der().to_vec();
+    bytes.push(hash_type);
+    bytes
+}
+
+/// The other form of the same signature.
+fn high_s(signature: secp256k1::ecdsa::Signature) -> secp256k1::ecdsa::Signature {
+    let mut compact = signature.serialize_compact();
+    let s = SecretKey::from_slice(&compact[32..])
+        .expect("s is in range")
+        .negate();
+    compact[32..].copy_from_slice(&s.secret_bytes());
+    secp256k1::ecdsa::Signature::from_compact(&compact).expect("r and s are in range")
+}
+
+fn schnorr(keypair: &Keypair, hash_type: u8, hash: Option<[u8; 32]>) -> Vec<u8> {
+    let message = Message::from_digest(hash.unwrap_or([7; 32]));
+    let signature = SECP256K1.sign_schnorr_no_aux_rand(&message, keypair);
+    let mut bytes = signature.serialize().to_vec();
+    if hash_type != 0 {
+        bytes.push(hash_type);
+    }
+    bytes
+}
+
+fn taproot_key_spend(rng: &mut Rng, case: &mut Case) {
+    let keypair = Keypair::from_secret_key(SECP256K1, &secret(rng.below(4)));
+    let key = keypair.x_only_public_key().0.serialize();
+    case.coins[case.input].script_pubkey = Script::pay_to_taproot(&key);
+    let hash_type = if rng.one_in(2) { 0 } else { hash_type(rng) };
+    let annex = rng.one_in(5).then(|| [vec![0x50], rng.bytes(3)].concat());
+    let hashes = SignatureHashes::new(&case.transaction, &case.coins);
+    let extra = TaprootExtra {
+        annex: annex.as_deref(),
+        leaf: None,
+    };
+    let hash = hashes.taproot(case.input, hash_type, extra);
+    let mut witness = vec![schnorr(&keypair, hash_type, hash)];
+    witness.extend(annex);
+    case.transaction.inputs[case.input].witness = witness;
+}
+
+fn witness_key_spend(rng: &mut Rng, case: &mut Case) {
+    let index = rng.below(4);
+    let key = key(index, Wrap::Witness);
+    let hash = Script::hash160(&key);
+    let program = Script::pay_to_witness_pubkey_hash(&hash);
+    let hash_type = hash_type(rng);
+    let code = Script::pay_to_pubkey_hash(&hash);
+    let hashes = SignatureHashes::new(&case.transaction, &case.coins);
+    let signed = hashes.witness_v0(case.input, code.as_bytes(), hash_type);
+    let signature = ecdsa(rng, index, hash_type, signed);
+    let input = &mut case.transaction.inputs[case.input];
+    input.witness = vec![signature, key];
+    let nested = rng.one_in(2);
+    if nested {
+        input.script_sig = ScriptBuilder::new().push(program.as_bytes()).build();
+    }
+    case.coins[case.input].script_pubkey = if nested {
+        Script::pay_to_script_hash(&program)
+    } else {
+        program
+    };
+}
+
+/// A script that holds the signature it checks: the signature is taken out before signing.
+fn signature_inside_its_script(rng: &mut Rng, case: &mut Case) {
+    let index = rng.below(4);
+    let code = ScriptBuilder::new()
+        .op(OP_DROP)
+        .push(&key(index, Wrap::Bare))
+        .op(OP_CHECKSIG)
+        .build();
+    let hash_type = hash_type(rng);
+    let hashes = SignatureHashes::new(&case.transaction, &case.coins);
+    let signed = hashes.legacy(case.input, code.as_bytes(), hash_type);
+    let signature = ecdsa(rng, index, hash_type, signed);
+    let repeat = 1 + rng.below(2);
+    let mut script = (0..repeat).fold(ScriptBuilder::new(), |script, _| script.push(&signature));
+    if repeat > 1 {
+        script = script.op(OP_DROP);
+    }
+    let script = [script.build().as_bytes(), code.as_bytes()].concat();
+    case.coins[case.input].script_pubkey = Script::new(script);
+    let sig = ScriptBuilder::new().push(&signature).build();
+    case.transaction.inputs[case.input].script_sig = sig;
+}
+
+fn random_push(rng: &mut Rng, script: ScriptBuilder) -> ScriptBuilder {
+    match rng.below(8) {
+        0 => {
+            let length = rng.pick(&[0, 1, 4, 5, 20, 32, 33, 75, 76, 255, 256, 520, 521]);
+            script.push(&rng.bytes(length))
+        }
+        1 => script.number(rng.next() as i32 as i64),
+        2 => script.number(rng.below(1100) as i64 - 50),
+        3 => script.push(&key(rng.below(4), Wrap::Bare)),
+        4 => script.push(&rng.pick(&[vec![0], vec![0x80], vec![0, 0x80], vec![1, 0]])),
+        _ => script.number(rng.below(6) as i64 - 1),
+    }
+}
+
+/// Operations in a random order over a few pushed items.
+pub fn random_script(rng: &mut Rng) -> Script {
+    let mut script = ScriptBuilder::new();
+    for _ in 0..rng.below(8) {
+        script = random_push(rng, script);
+    }
+    let mut open = 0;
+    for _ in 0..rng.below(if rng.one_in(30) { 250 } else { 20 }) {
+        match rng.below(40) {
+            0..14 => script = random_push(rng, script),
+            14 => {
+                script = script.op(rng.pick(&[OP_IF, OP_NOTIF]));
+                open += 1;
+            }
+            15 if open > 0 => script = script.op(OP_ELSE),
+            16 if open > 0 => {
+                script = script.op(OP_ENDIF);
+                open -= 1;
+            }
+            17 => script = script.op(rng.byte()),
+            18 => {
+                let checks = [
+                    OP_CHECKSIG,
+                    OP_CHECKMULTISIG,
+                    OP_CHECKSIGADD,
+                    OP_CODESEPARATOR,
+                ];
+                script = script.op(rng.pick(&checks));
+            }
+            19 => script = script.op(rng.pick(&[OP_CHECKLOCKTIMEVERIFY, OP_CHECKSEQUENCEVERIFY])),
+            20..30 => script = script.op(OP_TOALTSTACK + rng.below(19) as u8),
+            30 => script = script.op(OP_RIPEMD160 + rng.below(5) as u8),
+            _ => script = script.op(OP_1ADD + rng.below(27) as u8),
+        }
+    }
+    for _ in 0..open {
+        script = script.op(OP_ENDIF);
+    }
+    if rng.one_in(2) {
+        script = script.op(OP_1);
+    }
+    script.build()
+}
+
+fn random_program(rng: &mut Rng, case: &mut Case) {
+    let script = random_script(rng);
+    let wrap = rng.pick(&[
+        Wrap::Bare,
+        Wrap::Bare,
+        Wrap::ScriptHash,
+        Wrap::Witness,
+        Wrap::NestedWitness,
+        Wrap::Tapscript,
+    ]);
+    let items = (0..rng.below(5)).map(|_| {
+        let length = rng.below(3);
+        Item::Data(rng.bytes(length))
+    });
+    let items = items.collect();
+    fulfil(rng, case, wrap, script, items);
+}
+
+fn script_spend(rng: &mut Rng, case: &mut Case) {
+    let wrap = rng.pick(&[
+        Wrap::Bare,
+        Wrap::ScriptHash,
+        Wrap::Witness,
+        Wrap::NestedWitness,
+        Wrap::Tapscript,
+    ]);
+    let (script, items) = template(rng, wrap);
+    fulfil(rng, case, wrap, script, items);
+}
+
+fn template(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
+    use Item::{Data, Signature};
+    let (a, b) = (rng.below(4), rng.below(4));
+    let (key_a, key_b) = (key(a, wrap), key(b, wrap));
+    let new = ScriptBuilder::new;
+    match rng.below(7) {
+        0 => (
+            new().push(&key_a).op(OP_CHECKSIG).build(),
+            vec![Signature(a)],
+        ),
+        1 => {
+            let hash = Script::hash160(&key_a);
+            let script = Script::pay_to_pubkey_hash(&hash);
+            (script, vec![Signature(a), Data(key_a)])
+        }
+        2 => multisig(rng, wrap),
+        3 => {
+            let preimage = rng.bytes(32);
+            let lock = rng.pick(&[0, 5, 999, 1000, 1001, 500_000_000, 1_700_000_000]);
+            let script = new()
+                .op(OP_IF)
+                .op(OP_SHA256)
+                .push(&sha256(&preimage))
+                .op(OP_EQUALVERIFY)
+                .push(&key_a)
+                .op(OP_ELSE)
+                .number(lock)
+                .op(OP_CHECKLOCKTIMEVERIFY)
+                .op(OP_DROP)
+                .push(&key_b)
+                .op(OP_ENDIF)
+                .op(OP_CHECKSIG)
+                .build();
+            if rng.one_in(2) {
+                (script, vec![Signature(a), Data(preimage), Data(vec![1])])
+            } else {
+                (script, vec![Signature(b), Data(vec![])])
+            }
+        }
+        4 => {
+            let lock = rng.pick(&[0, 1, 5, 6, 0x40_0002, 0x40_0003, 0x40_0004, 1 << 31, -1]);
+            let script = new().number(lock).op(OP_CHECKSEQUENCEVERIFY).op(OP_DROP);
+            (
+                script.push(&key_a).op(OP_CHECKSIG).build(),
+                vec![Signature(a)],
+            )
+        }
+        5 => {
+            let script = new()
+                .push(&key_a)
+                .op(OP_CHECKSIGVERIFY)
+                .op(OP_CODESEPARATOR);
+            let script = script.push(&key_b).op(OP_CHECKSIG).build();
+            (script, vec![Signature(b), Signature(a)])
+        }
+        _ => {
+            let script = new()
+                .push(&key_a)
+                .op(OP_CHECKSIG)
+                .push(&key_b)
+                .op(OP_CHECKSIGADD);
+            (
+                script.op(OP_2).op(OP_NUMEQUAL).build(),
+                vec![Signature(b), Signature(a)],
+            )
+        }
+    }
+}
+
+fn multisig(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
+    let keys = 1 + rng.below(4);
+    let needed = rng.below(keys + 1);
+    let mut script = ScriptBuilder::new().number(needed as i64);
+    for index in 0..keys {
+        script = script.push(&key(index, wrap));
+    }
+    let script = script.number(keys as i64).op(OP_CHECKMULTISIG).build();
+    let mut signers: Vec<usize> = (0..keys).collect();
+    while signers.len() > needed {
+        signers.remove(rng.below(signers.len()));
+    }
+    let dummy = if rng.one_in(20) { vec![1] } else { vec![] };
+    let signatures = signers.into_iter().map(Item::Signature);
+    let items = std::iter::once(Item::Data(dummy))
+        .chain(signatures)
+        .collect();
+    (script, items)
+}
+
+/// Pays the input's coin to the script, signs, and puts the items where they belong.
+fn fulfil(rng: &mut Rng, case: &mut Case, wrap: Wrap, script: Script, items: Vec<Item>) {
+    let (script_pubkey, control) = match wrap {
+        Wrap::Bare => (script.clone(), None),
+        Wrap::ScriptHash => (Script::pay_to_script_hash(&script), None),
+        Wrap::Witness => (Script::pay_to_witness_script_hash(&script), None),
+        Wrap::NestedWitness => {
+            let program = Script::pay_to_witness_script_hash(&script);
+            (Script::pay_to_script_hash(&program), None)
+        }
+        Wrap::Tapscript => {
+            let (script_pubkey, control) = commit_to_leaf(rng, &script);
+            (script_pubkey, Some(control))
+        }
+    };
+    case.coins[case.input].script_pubkey = script_pubkey;
+    let mut signed = Vec::new();
+    for item in items {
+        signed.push(match item {
+            Item::Data(data) => data,
+            Item::Signature(index) => sign(rng, case, wrap, &script, index),
+        });
+    }
+    let input = &mut case.transaction.inputs[case.input];
+    let push = |items: &[Vec<u8>]| {
+        let start = ScriptBuilder::new();
+        let pushed = items.iter().fold(start, |script, item| script.push(item));
+        pushed.build()
+    };
+    match wrap {
+        Wrap::Bare => input.script_sig = push(&signed),
+        Wrap::ScriptHash => {
+            signed.push(script.as_bytes().to_vec());
+            input.script_sig = push(&signed);
+        }
+        Wrap::Witness | Wrap::NestedWitness => {
+            signed.push(script.as_bytes().to_vec());
+            input.witness = signed;
+            if wrap == Wrap::NestedWitness {
+                let program = Script::pay_to_witness_script_hash(&script);
+                input.script_sig = push(&[program.as_bytes().to_vec()]);
+            }
+        }
+        Wrap::Tapscript => {
+            signed.push(script.as_bytes().to_vec());
+            signed.extend(control);
+            input.witness = signed;
+        }
+    }
+}
+
+fn sign(rng: &mut Rng, case: &Case, wrap: Wrap, script: &Script, index: usize) -> Vec<u8> {
+    let hashes = SignatureHashes::new(&case.transaction, &case.coins);
+    // The last signer of the template with a separator signs only what follows it.
+    let bytes = script.as_bytes();
+    let separator = bytes.iter().position(|byte| *byte == OP_CODESEPARATOR);
+    let after = separator.filter(|_| rng.one_in(2));
+    let code = after.map_or(bytes, |at| &bytes[at + 1..]);
+    if wrap == Wrap::Tapscript {
+        let hash_type = if rng.one_in(2) { 0 } else { hash_type(rng) };
+        let number = after.map_or(u32::MAX, |_| 2);
+        let extra = TaprootExtra {
+            annex: None,
+            leaf: Some((leaf_hash(script), number)),
+        };
+        let keypair = Keypair::from_secret_key(SECP256K1, &secret(index));
+        let hash = hashes.taproot(case.input, hash_type, extra);
+        return schnorr(&keypair, hash_type, hash);
+    }
+    let hash_type = hash_type(rng);
+    let hash = match wrap {
+        Wrap::Bare | Wrap::ScriptHash => hashes.legacy(case.input, code, hash_type),
+        _ => hashes.witness_v0(case.input, code, hash_type),
+    };
+    ecdsa(rng, index, hash_type, hash)
+}
+
+fn tagged(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let tag = sha256(tag.as_bytes());
+    sha256(&[&[&tag[..], &tag[..]], parts].concat().concat())
+}
+
+fn leaf_hash(script: &Script) -> [u8; 32] {
+    let mut length = Vec::new();
+    gio_coin::put_compact(&mut length, script.as_bytes().len());
+    tagged("TapLeaf", &[&[0xc0], &length, script.as_bytes()])
+}
+
+/// An output with a tree of one to three leaves, and the control block of this one.
+fn commit_to_leaf(rng: &mut Rng, script: &Script) -> (Script, Vec<u8>) {
+    let mut path = Vec::new();
+    let mut node = leaf_hash(script);
+    for _ in 0..rng.below(3) {
+        let other = sha256(&rng.bytes(4));
+        let (first, second) = if node < other {
+            (node, other)
+        } else {
+            (other, node)
+        };
+        node = tagged("TapBranch", &[&first, &second]);
+        path.extend_from_slice(&other);
+    }
+    let internal = secret(3).x_only_public_key(SECP256K1).0;
+    let tweak = tagged("TapTweak", &[&internal.serialize(), &node]);
+    let tweak = Scalar::from_be_bytes(tweak).expect("a hash is in range");
+    let (output, parity) = internal
+        .add_tweak(SECP256K1, &tweak)
+        .expect("a valid tweak");
+    let mut control = vec![0xc0 | parity.to_u8()];
+    control.extend_from_slice(&internal.serialize());
+    control.extend_from_slice(&path);
+    (Script::pay_to_taproot(&output.serialize()), control)
+}
+
+fn damage(rng: &mut Rng, case: &mut Case) {
+    let kind = rng.below(9);
+    let input = &mut case.transaction.inputs[case.input];
+    match kind {
+        0 => flip(rng, &mut input.script_sig),
+        1 if !input.witness.is_empty() => {
+            let at = rng.below(input.witness.len());
+            flip_bit(rng, &mut input.witness[at]);
+        }
+        2 if !input.witness.is_empty() => {
+            let at = rng.below(input.witness.len());
+            match rng.below(3) {
+                0 => drop(input.witness.remove(at)),
+                1 => input.witness.insert(at, vec![0x50]),
+                _ => input.witness[at] = vec![],
+            }
+        }
+        3 => input.sequence ^= 1 << rng.below(32),
+        4 => case.transaction.lock_time ^= 1 << rng.below(32),
+        5 => flip(rng, &mut case.coins[case.input].script_pubkey),
+        6 => case.coins[case.input].value = Gio::from_units(rng.next() >> 8),
+        7 => {
+            let script = [&[OP_1][..], input.script_sig.as_bytes()].concat();
+            input.script_sig = Script::new(script);
+        }
+        _ => case.transaction.version ^= 3,
+    }
+}
+
+fn flip(rng: &mut Rng, script: &mut Script) {
+    let mut bytes = script.as_bytes().to_vec();
+    flip_bit(rng, &mut bytes);
+    *script = Script::new(bytes);
+}
+
+fn flip_bit(rng: &mut Rng, bytes: &mut [u8]) {
+    if !bytes.is_empty() {
+        let at = rng.below(bytes.len());
+        bytes[at] ^= 1 << rng.below(8);
+    }
+}
