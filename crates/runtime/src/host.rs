@@ -21,6 +21,8 @@ pub(crate) struct Exports {
     pub(crate) memory: Option<ModuleExport>,
     pub(crate) counter: ModuleExport,
     pub(crate) stack: ModuleExport,
+    /// The module's start function, if it has one, and the command's entry.
+    pub(crate) start: Option<ModuleExport>,
     pub(crate) entry: ModuleExport,
 }
 

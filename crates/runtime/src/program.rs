@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use gio_machine::{COUNTER_EXPORT, PrepareLimits, Prepared, STACK_EXPORT, prepare};
+use gio_machine::{COUNTER_EXPORT, PrepareLimits, Prepared, STACK_EXPORT, START_EXPORT, prepare};
 use gio_protocol::B256;
 use wasmtime::{InstancePre, Linker, Module};
 
@@ -129,6 +129,7 @@ impl Build {
                 .and_then(|ty| ty.memory().and(module.get_export_index("memory"))),
             counter: export(COUNTER_EXPORT)?,
             stack: export(STACK_EXPORT)?,
+            start: module.get_export_index(START_EXPORT),
             entry: export("_start")?,
         };
         Ok(Self {

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use gio_content::image::{InputImage, OutputImage};
-use wasmtime::{Extern, Func, Global, PoolConcurrencyLimitError, Store, Trap, Val};
+use wasmtime::{Extern, Global, PoolConcurrencyLimitError, Store, Trap, Val};
 
 use crate::error::RunError;
 use crate::host::Host;
@@ -49,7 +49,7 @@ pub(crate) fn attempt(
         Ok(()) => End::Exit(0),
         Err(error) => end(&error, &store)?,
     };
-    // Without an instance nothing has run: its data or table did not fit, or its start function trapped.
+    // Without an instance nothing has run: its data or table did not fit.
     let left = counter.map_or(0, |counter| {
         counter.get(&mut store).i64().unwrap_or_default()
     });
@@ -68,15 +68,19 @@ async fn call(
 ) -> wasmtime::Result<()> {
     let instance = build.instance.instantiate_async(&mut *store).await?;
     let mut export = |export| instance.get_module_export(&mut *store, export);
-    *counter = export(&build.exports.counter).and_then(Extern::into_global);
-    let stack = export(&build.exports.stack).and_then(Extern::into_global);
-    let entry = export(&build.exports.entry).and_then(Extern::into_func);
-    let (Some(stack), Some(entry)): (Option<Global>, Option<Func>) = (stack, entry) else {
+    let exports = &build.exports;
+    *counter = export(&exports.counter).and_then(Extern::into_global);
+    let stack = export(&exports.stack).and_then(Extern::into_global);
+    let start = exports.start.as_ref().and_then(&mut export);
+    let entry = export(&exports.entry).and_then(Extern::into_func);
+    let (Some(stack), Some(entry)) = (stack, entry) else {
         wasmtime::bail!("the prepared module lacks its own exports");
     };
-    // The start function has run on a stack of its own.
-    stack.set(&mut *store, Val::I32(0))?;
-    entry.call_async(store, &[], &mut []).await
+    for function in start.and_then(Extern::into_func).into_iter().chain([entry]) {
+        stack.set(&mut *store, Val::I32(0))?;
+        function.call_async(&mut *store, &[], &mut []).await?;
+    }
+    Ok(())
 }
 
 /// Tells the unit's own ends from everything that is no result (R21).

@@ -23,8 +23,12 @@ pub const REFILL_NAME: &str = "refill";
 pub const COUNTER_EXPORT: &str = "gio:cu";
 
 /// Export of the global that holds the slots in use on the call stack. The host sets it to zero before it
-/// calls the program, because functions do not restore it when they return.
+/// calls a function, because functions do not restore it when they return.
 pub const STACK_EXPORT: &str = "gio:stack";
+
+/// Export of the start function, if the module has one. The builds have no start section: the host calls it
+/// before `_start`, so that it is metered and may trap like everything else.
+pub const START_EXPORT: &str = "gio:start";
 
 /// A program ready to compile: the same module in two builds that agree on everything a claim binds.
 #[derive(Clone, Debug, PartialEq, Eq)]

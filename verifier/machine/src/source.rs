@@ -6,7 +6,7 @@ use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     BlockType, BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection,
     EntityType, ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType,
-    ImportSection, MemorySection, Module, StartSection, TableSection, TypeSection, ValType,
+    ImportSection, MemorySection, Module, TableSection, TypeSection, ValType,
 };
 use wasmparser::{ElementKind, ExternalKind, FuncType, Import, Payload, TypeRef};
 
@@ -14,7 +14,7 @@ use crate::emit::{Added, Shift};
 use crate::error::{Place, PrepareError, check_size};
 use crate::features::refusal;
 use crate::limits::PrepareLimits;
-use crate::prepare::{COUNTER_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT};
+use crate::prepare::{COUNTER_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT, START_EXPORT};
 use crate::wasi::{Param, WASI_MODULE, WasiCall};
 
 /// The prefix of export names that instrumentation keeps for itself.
@@ -267,10 +267,6 @@ impl<'a> Source<'a> {
         }
         module.section(&self.global_section(&mut shift)?);
         module.section(&self.export_section(&mut shift)?);
-        if let Some(function) = self.start {
-            let function_index = shift.function_index(function)?;
-            module.section(&StartSection { function_index });
-        }
         if let Some(reader) = &self.sections.elements {
             let mut elements = ElementSection::new();
             shift.parse_element_section(&mut elements, reader.clone())?;
@@ -346,6 +342,9 @@ impl<'a> Source<'a> {
         }
         exports.export(COUNTER_EXPORT, ExportKind::Global, self.added().counter);
         exports.export(STACK_EXPORT, ExportKind::Global, self.added().stack);
+        if let Some(start) = self.start {
+            exports.export(START_EXPORT, ExportKind::Func, shift.function_index(start)?);
+        }
         Ok(exports)
     }
 }

@@ -14,7 +14,7 @@ const CLOCKS: u32 = 4;
 const CU_PER_RANDOM_BYTE: u64 = 8;
 
 /// Random bytes made between two looks at deadline and cancel.
-const RANDOM_CHUNK: usize = 1 << 16;
+const RANDOM_CHUNK: u32 = 1 << 16;
 
 /// Shows the deal's time first and goes on by 1 ms per reading, whichever clock is read.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Random {
         guest.check(at, len)?;
         let mut done: u32 = 0;
         while done < len {
-            let chunk = (len - done).min(RANDOM_CHUNK as u32);
+            let chunk = (len - done).min(RANDOM_CHUNK);
             guest.charge(u64::from(chunk) * CU_PER_RANDOM_BYTE)?;
             let room = guest.bytes_mut(Buffer {
                 at: at + done,
