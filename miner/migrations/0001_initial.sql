@@ -1,15 +1,16 @@
 -- The miner's memory. Amounts are base units, times Unix seconds, hashes, addresses and signatures raw bytes.
 
--- What this miner thinks of a hub; a hub is named by its wallet.
+-- What this miner thinks of whoever announces a wallet: the owner of it, or a fake.
 CREATE TABLE hubs (
-    wallet    BLOB PRIMARY KEY,
+    wallet    BLOB NOT NULL,
     owner     BLOB NOT NULL,
     name      TEXT NOT NULL,
     net_price INTEGER NOT NULL,
     status    TEXT NOT NULL,
     reason    TEXT NOT NULL,
     was_even  INTEGER NOT NULL DEFAULT 0,
-    judged_at INTEGER NOT NULL
+    judged_at INTEGER NOT NULL,
+    PRIMARY KEY (wallet, owner)
 ) STRICT, WITHOUT ROWID;
 
 -- Deals whose terms were checked and found open on chain before their first unit ran.

@@ -115,20 +115,42 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for a file that cannot be read as one; a [`ConfigProblem`] inside it names the line's key.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = read_config(path)?;
-        let checked = config.check();
-        checked.map_err(|problem| ConfigError::Parse {
+        read_config::<Self>(path)?.checked(path)
+    }
+
+    /// Reads and checks the text of a config file that is not written yet.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let parsed = toml::from_str::<Self>(text);
+        let parsed = parsed.map_err(|error| ConfigError::Parse {
             path: path.to_owned(),
-            message: problem.to_string(),
-        })?;
-        Ok(config)
+            message: error.message().to_owned(),
+        });
+        parsed?.checked(path)
+    }
+
+    fn checked(self, path: &Path) -> Result<Self, ConfigError> {
+        match self.check() {
+            Ok(()) => Ok(self),
+            Err(problem) => Err(ConfigError::Parse {
+                path: path.to_owned(),
+                message: problem.to_string(),
+            }),
+        }
     }
 
     fn check(&self) -> Result<(), ConfigProblem> {
         let miner = &self.miner;
         let ranges = [
             ("cores", u64::from(miner.cores), 0, u64::from(CORES_MAX)),
-            ("prefetch", u64::from(miner.prefetch), 0, u64::from(PREFETCH_MAX)),
+            (
+                "prefetch",
+                u64::from(miner.prefetch),
+                0,
+                u64::from(PREFETCH_MAX),
+            ),
             ("hubs_max", miner.hubs_max as u64, 1, HUBS_MAX as u64),
             (
                 "unit_memory_mib",

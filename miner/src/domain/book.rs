@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use gio_protocol::{B256, Cu, DealId, DealTerms, Gio, PricePerPu, UnixSeconds};
+use gio_protocol::{B256, Cu, DealId, DealStage, DealTerms, Gio, PricePerPu, UnixSeconds};
 use thiserror::Error;
 
 use super::exposure::{BeyondLimit, Exposure, Work};
@@ -39,10 +39,10 @@ pub enum Refusal {
     #[error("the deal's terms cannot be read")]
     TermsUnreadable,
     /// The deal is not open on chain: nobody would pay.
-    #[error("the deal is {stage} on chain")]
+    #[error("the deal is {} on chain", stage.name())]
     NotOpen {
         /// Where it stands.
-        stage: &'static str,
+        stage: DealStage,
     },
     /// The chain could not be asked.
     #[error("the chain does not answer")]
@@ -78,11 +78,12 @@ impl Refusal {
             Self::ChainSilent | Self::NoRoom { .. } | Self::QueueFull { .. } | Self::Stopping => {
                 true
             }
+            // This miner's RPC may be behind the hub's.
+            Self::NotOpen { stage } => *stage == DealStage::None,
             Self::Order(_)
             | Self::Terms(_)
             | Self::TermsMissing
             | Self::TermsUnreadable
-            | Self::NotOpen { .. }
             | Self::TooLarge(_)
             | Self::AlreadyAccepted => false,
         }
@@ -240,8 +241,7 @@ impl Book {
             return Vec::new();
         };
         if !refusal.is_transient() {
-            self.deals
-                .insert(deal, DealState::Refused(refusal.clone()));
+            self.deals.insert(deal, DealState::Refused(refusal.clone()));
         }
         let keys = waiting.iter().map(Order::key);
         let refused: Vec<_> = keys.map(|key| (key, refusal.clone())).collect();

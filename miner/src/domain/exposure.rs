@@ -219,7 +219,12 @@ mod tests {
     fn a_fraction_counts_as_a_whole() {
         let tiny = Work::of(Cu(1), PricePerPu(gio(1)));
         assert_eq!(tiny.net(), gio(1));
-        assert_eq!(Work::of(Cu(u64::MAX), PricePerPu(gio(u64::MAX))).plus(tiny).net(), gio(u64::MAX));
+        assert_eq!(
+            Work::of(Cu(u64::MAX), PricePerPu(gio(u64::MAX)))
+                .plus(tiny)
+                .net(),
+            gio(u64::MAX)
+        );
     }
 
     #[derive(Clone, Debug)]

@@ -17,7 +17,11 @@ pub struct Candidate {
 
 /// The hubs to work for, best first: by net price, then by trust, then by address so that the order is always the same.
 #[must_use]
-pub fn choose(candidates: &[Candidate], net_price_min: PricePerPu, hubs_max: usize) -> Vec<Address> {
+pub fn choose(
+    candidates: &[Candidate],
+    net_price_min: PricePerPu,
+    hubs_max: usize,
+) -> Vec<Address> {
     let mut fit: Vec<&Candidate> = candidates
         .iter()
         .filter(|hub| hub.status.allows_work() && hub.net_price >= net_price_min)

@@ -187,14 +187,22 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAsked => f.write_str("the chain was not asked yet"),
-            Self::WalletNotAdmitted => f.write_str("its wallet was not made by the admitted factory"),
+            Self::WalletNotAdmitted => {
+                f.write_str("its wallet was not made by the admitted factory")
+            }
             Self::OwnerDiffers { owner } => write!(f, "its wallet belongs to {owner}"),
-            Self::EndpointDiffers { recorded } => write!(f, "its record names another endpoint, {recorded}"),
+            Self::EndpointDiffers { recorded } => {
+                write!(f, "its record names another endpoint, {recorded}")
+            }
             Self::Punished => f.write_str("its wallet is punished"),
-            Self::StakeMissing { stake, due } => write!(f, "its stake is {stake} GIO instead of {due}"),
+            Self::StakeMissing { stake, due } => {
+                write!(f, "its stake is {stake} GIO instead of {due}")
+            }
             Self::NotRegistered(standing) => write!(f, "its wallet is {}", standing.name()),
             Self::NoMoney => f.write_str("it has neither a free balance nor open deals"),
-            Self::NotPaidYet => f.write_str("confirmed by the chain; it has not paid this miner yet"),
+            Self::NotPaidYet => {
+                f.write_str("confirmed by the chain; it has not paid this miner yet")
+            }
             Self::PaidShort { promised, received } => {
                 write!(f, "it says it paid {promised} GIO and {received} arrived")
             }
@@ -260,10 +268,7 @@ pub fn judge(said: &Announced, facts: Option<&HubFacts>, history: &PaymentHistor
         promised, received, ..
     } = *history;
     if promised > received {
-        return Judgement::new(
-            HubStatus::Checked,
-            Reason::PaidShort { promised, received },
-        );
+        return Judgement::new(HubStatus::Checked, Reason::PaidShort { promised, received });
     }
     if received > Gio::ZERO && (history.was_even || is_even(history)) {
         return Judgement::new(HubStatus::Safe, Reason::PaidAsAgreed { received });
@@ -451,10 +456,7 @@ mod tests {
         );
         history.promised = gio(10);
         history.received = gio(10);
-        let safe = (
-            HubStatus::Safe,
-            Reason::PaidAsAgreed { received: gio(10) },
-        );
+        let safe = (HubStatus::Safe, Reason::PaidAsAgreed { received: gio(10) });
         assert_eq!(status(&facts(), &history), safe);
         history.was_even = true;
         history.earned = gio(25);

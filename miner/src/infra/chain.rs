@@ -237,7 +237,10 @@ mod tests {
     fn an_endpoint_is_a_place_and_a_peer() {
         let peer = "16Uiu2HAkuTXKrGvqLWFMvt5uSq8Rx72u2CmgaFCfUi8QeZmptMGt";
         let (place, found) = endpoint_of(&format!("/ip4/10.0.0.1/tcp/7701/p2p/{peer}"));
-        assert_eq!((place.as_str(), found.as_deref()), ("/ip4/10.0.0.1/tcp/7701", Some(peer)));
+        assert_eq!(
+            (place.as_str(), found.as_deref()),
+            ("/ip4/10.0.0.1/tcp/7701", Some(peer))
+        );
         assert_eq!(endpoint_of("/dns/hub.example/tcp/1").1, None);
         assert_eq!(endpoint_of("10.0.0.1:1"), ("10.0.0.1:1".to_owned(), None));
     }

@@ -120,6 +120,12 @@ impl Contents {
         })
     }
 
+    /// Where contents are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
     /// Keeps bytes, durably; returns when they are on disk. Blocks.
     ///
     /// # Errors

@@ -181,7 +181,11 @@ mod tests {
         assert_eq!(order.leaf.program_root, B256::repeat_byte(4));
         assert_eq!(order.leaf.unit_seed, B256::repeat_byte(5));
         assert_eq!(order.job_proof, [6, 7].map(B256::repeat_byte));
-        let numbers = (order.leaf.cu_limit.0, order.leaf.pages_max, order.leaf.output_max);
+        let numbers = (
+            order.leaf.cu_limit.0,
+            order.leaf.pages_max,
+            order.leaf.output_max,
+        );
         assert_eq!(numbers, (5, 6, 7));
         assert_eq!((order.clock_start.0, order.deadline.0), (8, 9));
         assert_eq!(order.net_price.0, Gio::from_units(10));

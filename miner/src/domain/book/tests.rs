@@ -155,7 +155,14 @@ fn a_refused_deal_is_not_looked_up_again_but_a_silent_chain_is_asked_again() {
     let back = book.refuse_deal(deal.id, &Refusal::ChainSilent);
     assert_eq!(back, [(deal.orders[0].key(), Refusal::ChainSilent)]);
     assert_eq!(receive(&mut book, &deal.orders[0]).check, [deal.id]);
-    let not_open = Refusal::NotOpen { stage: "none" };
+    let not_yet = Refusal::NotOpen {
+        stage: DealStage::None,
+    };
+    book.refuse_deal(deal.id, &not_yet);
+    assert_eq!(receive(&mut book, &deal.orders[0]).check, [deal.id]);
+    let not_open = Refusal::NotOpen {
+        stage: DealStage::Settled,
+    };
     book.refuse_deal(deal.id, &not_open);
     let todo = receive(&mut book, &deal.orders[3]);
     assert_eq!(todo.refuse, [(deal.orders[3].key(), not_open)]);
@@ -174,7 +181,10 @@ fn r01_an_unbound_unit_is_refused() {
     let mut cheaper = deal.orders[2].clone();
     cheaper.net_price = PricePerPu(gio(COST + 1));
     let refusal = Refusal::Order(OrderRefusal::PriceChanged);
-    assert_eq!(receive(&mut book, &cheaper).refuse, [(cheaper.key(), refusal)]);
+    assert_eq!(
+        receive(&mut book, &cheaper).refuse,
+        [(cheaper.key(), refusal)]
+    );
 }
 
 #[test]
@@ -208,7 +218,11 @@ fn r25_pay_and_approvals_make_room() {
     receive(&mut book, &deal.orders[1]);
     receive(&mut book, &deal.orders[2]);
     let key = deal.orders[0].key();
-    assert!(book.finish(key, B256::ZERO, Cu(CU_PER_PU), NOW).start.is_empty());
+    assert!(
+        book.finish(key, B256::ZERO, Cu(CU_PER_PU), NOW)
+            .start
+            .is_empty()
+    );
     book.accept(key);
     let backing = Backing {
         free: gio(1_000),

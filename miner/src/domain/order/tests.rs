@@ -1,8 +1,6 @@
 //! Every field an order could lie about, and the rule that catches it.
 
-use gio_protocol::{
-    Gio, JobTree, UnitKind, VerificationMode, keccak256, seed_commitment,
-};
+use gio_protocol::{Gio, JobTree, UnitKind, VerificationMode, keccak256, seed_commitment};
 
 use super::*;
 

@@ -20,6 +20,8 @@ pub enum Change {
     Hub(HubRow),
     /// A hub owed nothing for a moment; remembered for ever.
     HubWasEven(Address),
+    /// Fakes judged before this are of no interest any more.
+    ForgetFakes(UnixSeconds),
     /// A deal was found open; the first order of it may run.
     Deal(Box<DealRow>),
     /// Claims were signed. A rejected one may be replaced, an accepted one never.
@@ -73,8 +75,13 @@ impl Change {
         match self {
             Self::Hub(hub) => write_hub(&hub, connection).await,
             Self::HubWasEven(wallet) => {
-                let sql = "UPDATE hubs SET was_even = 1 WHERE wallet = ?";
+                let sql = "UPDATE hubs SET was_even = 1 WHERE wallet = ? AND status <> 'fake'";
                 let query = sqlx::query(sql).bind(wallet.to_vec());
+                query.execute(connection).await.map(drop)
+            }
+            Self::ForgetFakes(before) => {
+                let sql = "DELETE FROM hubs WHERE status = 'fake' AND judged_at < ?";
+                let query = sqlx::query(sql).bind(int(before.0));
                 query.execute(connection).await.map(drop)
             }
             Self::Deal(deal) => write_deal(&deal, connection).await,
@@ -110,7 +117,7 @@ impl Change {
 
 async fn write_hub(hub: &HubRow, connection: &mut SqliteConnection) -> SqlResult {
     let sql = "INSERT INTO hubs (wallet, owner, name, net_price, status, reason, judged_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (wallet) DO UPDATE SET owner = excluded.owner, name = excluded.name,
+        ON CONFLICT (wallet, owner) DO UPDATE SET name = excluded.name,
             net_price = excluded.net_price, status = excluded.status, reason = excluded.reason,
             judged_at = excluded.judged_at";
     let query = sqlx::query(sql)

@@ -1,7 +1,5 @@
 //! What the store is asked.
 
-use std::collections::BTreeMap;
-
 use gio_protocol::{Address, Cu, DealId, Gio, PricePerPu, UnixSeconds};
 use sqlx::sqlite::SqliteRow;
 
@@ -11,6 +9,7 @@ use super::rows::{
 use super::{Store, StoreError};
 use crate::domain::exposure::Work;
 use crate::domain::order::UnitKey;
+use crate::domain::trust::HubStatus;
 
 /// Claims in one page: with outputs of at most 64 KiB each, 16 MiB.
 pub(super) const PAGE: u32 = 256;
@@ -156,12 +155,23 @@ impl Store {
         Ok(row.as_ref().map(PullRow::try_from).transpose()?)
     }
 
+    /// What was last thought of whoever announces a wallet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hub(&self, wallet: Address, owner: Address) -> Result<Option<HubRow>, StoreError> {
+        let query = sqlx::query("SELECT * FROM hubs WHERE wallet = ? AND owner = ?");
+        let query = query.bind(wallet.to_vec()).bind(owner.to_vec());
+        let row = query.fetch_optional(&self.readers).await?;
+        Ok(row.as_ref().map(HubRow::try_from).transpose()?)
+    }
+
     /// All hubs ever judged, in the order of their wallets.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn hubs(&self) -> Result<Vec<HubRow>, StoreError> {
-        let query = sqlx::query("SELECT * FROM hubs ORDER BY wallet");
+        let query = sqlx::query("SELECT * FROM hubs ORDER BY wallet, owner");
         let rows = query.fetch_all(&self.readers).await?;
         let parsed: Result<_, NotARow> = rows.iter().map(HubRow::try_from).collect();
         Ok(parsed?)
@@ -218,17 +228,20 @@ impl Store {
         Ok(())
     }
 
-    /// Every hub with its totals, for people.
+    /// Every hub with its totals, for people. A fake has none: what its wallet paid, the true owner paid.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn all_totals(&self) -> Result<Vec<HubTotals>, StoreError> {
-        let mut all = BTreeMap::new();
+        let mut all = Vec::new();
         for hub in self.hubs().await? {
-            let totals = self.totals(hub.wallet).await?;
-            all.insert(hub.wallet, HubTotals { hub, totals });
+            let totals = match hub.status {
+                HubStatus::Fake => Totals::default(),
+                _ => self.totals(hub.wallet).await?,
+            };
+            all.push(HubTotals { hub, totals });
         }
-        Ok(all.into_values().collect())
+        Ok(all)
     }
 }
 

@@ -103,7 +103,7 @@ fn claim(deal: DealId, unit: u32, cu: u64) -> ClaimRow {
     ClaimRow {
         claim,
         signature: Signature([1; 65]),
-        output: (unit % 2 == 0).then(|| vec![9, 9]),
+        output: unit.is_multiple_of(2).then(|| vec![9, 9]),
         made_at: NOW,
     }
 }
@@ -127,10 +127,7 @@ async fn a_claim_is_sent_again_until_it_is_answered() {
     db.apply(Change::Deal(Box::new(deal.clone()))).await;
     let rows: Vec<ClaimRow> = (0..3).map(|unit| claim(deal.id, unit, 100)).collect();
     db.apply(Change::Claims(rows.clone())).await;
-    assert_eq!(
-        db.store.unanswered_page(WALLET, None).await.unwrap(),
-        rows
-    );
+    assert_eq!(db.store.unanswered_page(WALLET, None).await.unwrap(), rows);
     let after = Some(rows[1].key());
     assert_eq!(
         db.store.unanswered_page(WALLET, after).await.unwrap(),
@@ -207,7 +204,9 @@ async fn totals_are_rounded_once_per_deal() {
     for (seed, units) in [(1, 2u32), (2, 1), (3, 1)] {
         let deal = deal(seed);
         db.apply(Change::Deal(Box::new(deal.clone()))).await;
-        let rows: Vec<_> = (0..units).map(|unit| claim(deal.id, unit, 500_000_000)).collect();
+        let rows: Vec<_> = (0..units)
+            .map(|unit| claim(deal.id, unit, 500_000_000))
+            .collect();
         let accepted = rows.iter().map(|row| (row.key(), row.signature)).collect();
         db.store
             .apply(vec![Change::Claims(rows), Change::Accepted(accepted)])
@@ -251,7 +250,11 @@ fn pull(id: u8) -> PullRow {
 async fn a_pull_counts_once_and_only_when_it_arrived() {
     let db = fresh().await;
     db.apply(Change::Hub(hub(HubStatus::Checked))).await;
-    db.apply(Change::PullStarted { pull: pull(1), at: NOW }).await;
+    db.apply(Change::PullStarted {
+        pull: pull(1),
+        at: NOW,
+    })
+    .await;
     assert_eq!(
         db.store.pull_under_way(WALLET).await.unwrap(),
         Some(pull(1))
@@ -277,8 +280,15 @@ async fn a_pull_counts_once_and_only_when_it_arrived() {
         (totals.last_pull_at, totals.last_pull_tx),
         (Some(NOW), Some(tx))
     );
-    db.apply(Change::PullStarted { pull: pull(2), at: NOW }).await;
-    let second = Change::PullStarted { pull: pull(3), at: NOW };
+    db.apply(Change::PullStarted {
+        pull: pull(2),
+        at: NOW,
+    })
+    .await;
+    let second = Change::PullStarted {
+        pull: pull(3),
+        at: NOW,
+    };
     assert!(
         db.store.apply(vec![second]).await.is_err(),
         "one pull of a wallet at a time"

@@ -1,0 +1,94 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use gio_agent::{Home, LogOptions, Role, UserError, init_logging, report};
+use gio_protocol::Gio;
+
+use crate::commands::{address, init, start, status};
+use crate::infra::console;
+
+/// What `start` logs when nobody asks for more: what people read is on stdout.
+const LOG_DEFAULT: &str = "warn";
+
+/// Sells this machine's computing power: finds hubs, runs their units in a sandbox, collects the pay.
+#[derive(Debug, Parser)]
+#[command(name = "gio-miner", version)]
+struct Cli {
+    /// The miner's folder: key, config, database [default: ~/.gio/miner]
+    #[arg(long, env = "GIO_MINER_HOME", global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the folder with a new key and a config file
+    Init(Init),
+    /// Run until Ctrl-C or SIGTERM
+    Start,
+    /// Show what was done and paid, hub by hub
+    Status {
+        /// One JSON object on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print this miner's account
+    Address,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// JSON-RPC of the EVM chain
+    #[arg(long, value_name = "URL")]
+    pub rpc: String,
+    /// File with the addresses of the market's contracts
+    #[arg(long, value_name = "FILE")]
+    pub contracts: PathBuf,
+    /// Peers to find hubs through; may be repeated
+    #[arg(long, value_name = "MULTIADDR")]
+    pub bootstrap: Vec<String>,
+    /// Where to listen, if others are to reach this miner; may be repeated
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<String>,
+    /// Units at a time; 0: as many as the machine has cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub cores: u32,
+    /// Least net pay per PU, in GIO
+    #[arg(long, value_name = "GIO")]
+    pub min_price: Option<Gio>,
+    /// Find hubs on the local network
+    #[arg(long)]
+    pub mdns: bool,
+}
+
+/// Parses, runs, reports.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    init_logging(&cli.log, LOG_DEFAULT);
+    // Two TLS providers are linked; ours must be chosen before anything asks.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let home = Home::new(cli.home, Role::Miner);
+    match run(&home, cli.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::complain(report(&error));
+            error.status.into()
+        }
+    }
+}
+
+async fn run(home: &Home, command: Command) -> Result<(), UserError> {
+    match command {
+        Command::Init(args) => init::run(home, &args),
+        Command::Start => start::run(home).await,
+        Command::Status { json } => status::run(home, json).await,
+        Command::Address => address::run(home),
+    }
+}

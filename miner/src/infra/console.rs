@@ -1,0 +1,96 @@
+//! What the miner says to the person in front of it, on stdout: who we are, which hubs, what was paid. Logs are elsewhere.
+
+use std::fmt::Display;
+use std::io::{Write as _, stderr, stdout};
+
+use gio_protocol::amount::CU_PER_PU;
+use gio_protocol::{Address, DealId, Gio, PricePerPu};
+
+use crate::domain::trust::Judgement;
+
+/// The first lines.
+pub fn started(owner: Address, cores: u32, home: &std::path::Path) {
+    line(format_args!("miner {owner}"));
+    let home = home.display();
+    line(format_args!("{cores} units at a time; home {home}"));
+}
+
+/// A hub, when its status changes.
+pub fn hub(name: &str, wallet: Address, net_price: PricePerPu, judgement: &Judgement) {
+    let status = judgement.status.name();
+    let (price, reason) = (net_price.0, &judgement.reason);
+    let name = printable(name);
+    line(format_args!(
+        "hub {name} {wallet}: {status}, pays {price} GIO per PU ({reason})"
+    ));
+}
+
+/// A deal the hub has paid for.
+pub fn deal_paid(deal: DealId, hub: &str, units: u64, cu: u64, earned: Gio) {
+    let (pu, hub) = (pu(u128::from(cu)), printable(hub));
+    line(format_args!(
+        "deal {deal} of {hub}: {units} units, {pu} PU, {earned} GIO"
+    ));
+}
+
+/// Pay in this miner's account.
+pub fn pulled(wallet: Address, amount: Gio) {
+    line(format_args!("received {amount} GIO from {wallet}"));
+}
+
+/// A stop signal came.
+pub fn stopping(running: usize) {
+    line(format_args!("stopping; {running} units still run"));
+}
+
+/// A line. Whoever closed our output does not read it, and the miner goes on.
+pub fn line(text: impl Display) {
+    let mut out = stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// A line on stderr: errors, and what is not a command's result.
+pub fn complain(text: impl Display) {
+    // As for `line`.
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// PU with three decimals, without floats.
+#[must_use]
+pub fn pu(cu: u128) -> String {
+    let per_pu = u128::from(CU_PER_PU);
+    let thousandths = cu % per_pu / (per_pu / 1000);
+    format!("{}.{thousandths:03}", cu / per_pu)
+}
+
+/// A hub's name without what could move the cursor: it chose it itself.
+#[must_use]
+pub fn printable(name: &str) -> String {
+    let clean: String = name
+        .chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect();
+    if clean.is_empty() {
+        "(no name)".to_owned()
+    } else {
+        clean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pu_are_cut_not_rounded() {
+        assert_eq!(pu(1_999_999_999), "1.999");
+        assert_eq!(pu(5_000_000), "0.005");
+        assert_eq!(pu(0), "0.000");
+    }
+
+    #[test]
+    fn a_hub_cannot_draw_on_the_terminal() {
+        assert_eq!(printable("nice\x1b[2J"), "nice?[2J");
+        assert_eq!(printable(""), "(no name)");
+    }
+}

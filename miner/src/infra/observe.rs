@@ -1,0 +1,138 @@
+//! Everything an operator can see: one function per event. Info is a change of state, warn is a retry or lost money.
+
+use std::error::Error;
+
+use gio_protocol::{Address, B256, DealId, Gio, PricePerPu};
+use tracing::{debug, error, info, warn};
+
+use crate::domain::order::UnitKey;
+use crate::domain::trust::Judgement;
+
+/// An error with its chain of causes, as the log prints it.
+type Cause<'a> = &'a (dyn Error + 'static);
+
+/// The miner runs.
+pub fn started(owner: Address, cores: u32, exposure_initial: Gio) {
+    info!(%owner, cores, %exposure_initial, "miner started");
+}
+
+/// A stop signal came.
+pub fn draining(running: usize) {
+    info!(running, "stopping; no new orders");
+}
+
+/// Everything is on disk.
+pub fn stopped() {
+    info!("miner stopped");
+}
+
+/// A part of the miner ended, and the miner with it.
+pub fn service_failed(service: &'static str, failure: Cause<'_>) {
+    error!(service, failure, "a service failed");
+}
+
+/// This miner thinks something new of a hub.
+pub fn hub_judged(wallet: Address, name: &str, judgement: &Judgement) {
+    info!(%wallet, name, status = judgement.status.name(), reason = %judgement.reason, "hub judged");
+}
+
+/// A hub cannot be judged now; the last judgement stands.
+pub fn hub_not_judged(wallet: Address, failure: Cause<'_>) {
+    warn!(%wallet, failure, "the chain says nothing of a hub; its last status stands");
+}
+
+/// A work stream is open.
+pub fn connected(wallet: Address, name: &str, limit: Gio, resent: usize) {
+    info!(%wallet, name, %limit, resent, "connected to a hub");
+}
+
+/// A work stream ended.
+pub fn disconnected(wallet: Address, reason: Cause<'_>) {
+    warn!(%wallet, reason, "a work stream ended");
+}
+
+/// A deal was found open and true.
+pub fn deal_taken(wallet: Address, deal: DealId, net_price: PricePerPu) {
+    info!(%wallet, %deal, net_price = %net_price.0, "working on a deal");
+}
+
+/// An order was given back before it ran.
+pub fn order_refused(key: UnitKey, reason: Cause<'_>, retryable: bool) {
+    let UnitKey { deal, unit } = key;
+    if retryable {
+        debug!(%deal, unit, reason, "order given back");
+    } else {
+        warn!(%deal, unit, reason, "order refused");
+    }
+}
+
+/// A unit ended without a result.
+pub fn unit_failed(key: UnitKey, reason: Cause<'_>) {
+    let UnitKey { deal, unit } = key;
+    warn!(%deal, unit, reason, "unit failed");
+}
+
+/// Claims are on disk.
+pub fn claims_made(wallet: Address, count: usize) {
+    debug!(%wallet, count, "claims signed");
+}
+
+/// Claims are countersigned.
+pub fn claims_accepted(wallet: Address, count: usize) {
+    debug!(%wallet, count, "claims accepted");
+}
+
+/// The hub did not take a claim.
+pub fn claim_rejected(key: UnitKey, reason: &str) {
+    let UnitKey { deal, unit } = key;
+    warn!(%deal, unit, reason, "claim rejected");
+}
+
+/// The hub's countersignature is not one: the claim stays unanswered (R14).
+pub fn acceptance_invalid(key: UnitKey, reason: Cause<'_>) {
+    let UnitKey { deal, unit } = key;
+    warn!(%deal, unit, reason, "an acceptance without the hub's signature");
+}
+
+/// A result did not reach the hub.
+pub fn upload_failed(key: UnitKey, reason: Cause<'_>) {
+    let UnitKey { deal, unit } = key;
+    warn!(%deal, unit, reason, "a result could not be uploaded; trying again");
+}
+
+/// A result is gone from this disk; the unit goes back.
+pub fn output_lost(key: UnitKey) {
+    let UnitKey { deal, unit } = key;
+    warn!(%deal, unit, "a result was lost from disk; the unit goes back");
+}
+
+/// A message that means nothing.
+pub fn message_senseless(wallet: Address, reason: Cause<'_>) {
+    warn!(%wallet, reason, "the hub sent a senseless message");
+}
+
+/// The hub speaks of another wallet's payment, which counts for nothing (HW-13).
+pub fn foreign_payment(wallet: Address, named: Address) {
+    warn!(%wallet, %named, "the hub names another wallet as payer; only the deals' wallet counts");
+}
+
+/// The hub says it paid.
+pub fn payment_promised(wallet: Address, net: Gio, tx: B256) {
+    info!(%wallet, %net, %tx, "the hub says it paid");
+}
+
+/// Pay is in this miner's account.
+pub fn pulled(wallet: Address, amount: Gio, tx: Option<B256>) {
+    let tx = tx.map(tracing::field::display);
+    info!(%wallet, %amount, tx, "pay arrived");
+}
+
+/// A pull did not arrive.
+pub fn pull_failed(wallet: Address, failure: Cause<'_>) {
+    warn!(%wallet, failure, "pay was not collected; trying again later");
+}
+
+/// The chain did not answer; what it would have changed stays as it is.
+pub fn chain_silent(wallet: Address, failure: Cause<'_>) {
+    warn!(%wallet, failure, "the chain does not answer");
+}

@@ -1,0 +1,256 @@
+//! Collecting pay: what a deal's wallet has approved is pulled, and counted once whatever happens in between.
+//!
+//! # Correctness
+//! A pull is written down before it is sent, with the allowance and the block it was read at. Whoever finds it later
+//! without an end asks the chain: allowance then, plus approvals since, less allowance now, is what moved.
+//! Only wallets of deals this miner worked on are looked at: an approval from any other address counts nothing (HW-13).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gio_net::wire::{Paid, field};
+use gio_protocol::{Address, B256, DealId, Gio};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::desk::Desk;
+use super::{Deps, now};
+use crate::domain::trust::is_even;
+use crate::infra::chain::{Approval, ChainFailure, PullFailure};
+use crate::infra::store::{Change, PullRow, PullState, StoreError};
+use crate::infra::{console, observe};
+
+/// How often wallets are looked at although nobody said that they paid.
+const EVERY: Duration = Duration::from_secs(60);
+/// Wallets waiting to be looked at; one that finds no room waits for the next round.
+const QUEUE: usize = 64;
+
+/// Asks for a wallet to be looked at now.
+#[derive(Clone, Debug)]
+pub struct CollectHandle(mpsc::Sender<Address>);
+
+impl CollectHandle {
+    /// The handle, and what [`run`] needs.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Address>) {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        (Self(sender), queue)
+    }
+
+    /// Asks.
+    pub fn look_at(&self, wallet: Address) {
+        // A full queue is worked through within a round.
+        let _ = self.0.try_send(wallet);
+    }
+}
+
+/// Runs until the miner ends.
+pub async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Address>) {
+    let mut rounds = interval(EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let wallets = tokio::select! {
+            () = deps.stop.ended.cancelled() => return,
+            Some(wallet) = queue.recv() => Ok(vec![wallet]),
+            _ = rounds.tick() => deps.store.wallets().await,
+        };
+        let collected = match wallets {
+            Ok(wallets) => collect_all(&deps, wallets).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = collected {
+            return deps.fatal("collect", error);
+        }
+    }
+}
+
+/// The hub says it paid: it is written down, to be compared with what arrives, and the wallet is looked at.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn promised(desk: &Desk, paid: Paid) -> Result<(), StoreError> {
+    let wallet = desk.hub.wallet;
+    let parsed = field::address("wallet", &paid.wallet);
+    let (named, tx) = match (parsed, field::hash("tx_hash", &paid.tx_hash)) {
+        (Ok(named), Ok(tx)) => (named, tx),
+        (Err(error), _) | (_, Err(error)) => {
+            observe::message_senseless(wallet, &error);
+            return Ok(());
+        }
+    };
+    if named != wallet {
+        observe::foreign_payment(wallet, named);
+        return Ok(());
+    }
+    let net = Gio::from_units(paid.net);
+    let at = now();
+    let promise = Change::Promise {
+        wallet,
+        tx,
+        net,
+        at,
+    };
+    desk.deps.store.apply(vec![promise]).await?;
+    observe::payment_promised(wallet, net, tx);
+    for deal in &paid.deal_ids {
+        if let Ok(deal) = DealId::try_from(deal.as_ref()) {
+            show_deal(desk, deal).await?;
+        }
+    }
+    desk.deps.collect.look_at(wallet);
+    Ok(())
+}
+
+async fn show_deal(desk: &Desk, deal: DealId) -> Result<(), StoreError> {
+    let row = desk.deps.store.deal(deal).await?;
+    if let Some(row) = row.filter(|row| row.wallet == desk.hub.wallet) {
+        let (units, cu) = (row.accepted_units, row.accepted_cu.0);
+        console::deal_paid(deal, &desk.hub.name, units, cu, row.earned());
+    }
+    Ok(())
+}
+
+async fn collect_all(deps: &Deps, wallets: Vec<Address>) -> Result<(), StoreError> {
+    for wallet in wallets {
+        tokio::select! {
+            () = deps.stop.ended.cancelled() => return Ok(()),
+            collected = collect(deps, wallet) => collected?,
+        }
+        if let Some(desk) = deps.desks.get(wallet)
+            && let Err(error) = desk.refresh().await
+        {
+            observe::chain_silent(wallet, &error);
+        }
+    }
+    deps.rejudge.notify_one();
+    Ok(())
+}
+
+/// Finishes what is open, then pulls what there is.
+///
+/// # Errors
+/// [`StoreError`]; everything else is tried again in the next round.
+pub async fn collect(deps: &Deps, wallet: Address) -> Result<(), StoreError> {
+    if let Some(open) = deps.store.pull_under_way(wallet).await?
+        && !resume(deps, &open).await?
+    {
+        return Ok(());
+    }
+    let Some(Approval { amount, block }) = approval(deps, wallet).await else {
+        return Ok(());
+    };
+    if amount == Gio::ZERO {
+        return Ok(());
+    }
+    let pull = PullRow {
+        id: gio_agent::random_word(),
+        wallet,
+        amount,
+        allowance: amount,
+        from_block: block,
+        tx: None,
+    };
+    let started = Change::PullStarted {
+        pull: pull.clone(),
+        at: now(),
+    };
+    deps.store.apply(vec![started]).await?;
+    let sent = deps.chain.pull(wallet, amount).await;
+    conclude(deps, &pull, sent).await.map(drop)
+}
+
+/// A pull of before. Returns whether its fate is known now.
+async fn resume(deps: &Deps, pull: &PullRow) -> Result<bool, StoreError> {
+    match pull.tx {
+        Some(tx) => {
+            let mined = deps.chain.await_pull(tx).await;
+            conclude(deps, pull, mined).await
+        }
+        None => audit(deps, pull).await,
+    }
+}
+
+/// Writes down how a pull ended. Returns whether that is known.
+async fn conclude(
+    deps: &Deps,
+    pull: &PullRow,
+    result: Result<B256, PullFailure>,
+) -> Result<bool, StoreError> {
+    match result {
+        Ok(tx) => end(deps, pull, PullState::Arrived, Some(tx)).await,
+        Err(PullFailure::Unresolved(tx)) => {
+            observe::pull_failed(pull.wallet, &PullFailure::Unresolved(tx));
+            let sent = Change::PullSent { id: pull.id, tx };
+            deps.store.apply(vec![sent]).await?;
+            Ok(false)
+        }
+        Err(failure) => {
+            observe::pull_failed(pull.wallet, &failure);
+            audit(deps, pull).await
+        }
+    }
+}
+
+/// Asks the chain what became of a pull.
+async fn audit(deps: &Deps, pull: &PullRow) -> Result<bool, StoreError> {
+    match moved(deps, pull).await {
+        Ok(moved) if moved >= pull.amount => end(deps, pull, PullState::Arrived, None).await,
+        Ok(_) => end(deps, pull, PullState::Void, None).await,
+        Err(error) => {
+            observe::chain_silent(pull.wallet, &error);
+            Ok(false)
+        }
+    }
+}
+
+/// What left the allowance since the pull was written down.
+async fn moved(deps: &Deps, pull: &PullRow) -> Result<Gio, ChainFailure> {
+    let now = deps.chain.approval(pull.wallet).await?;
+    let since = deps
+        .chain
+        .approved_between(pull.wallet, pull.from_block, now.block)
+        .await?;
+    let could = pull.allowance.plus(since);
+    let could = could.unwrap_or(Gio::from_units(u64::MAX));
+    Ok(could.minus_or_zero(now.amount))
+}
+
+async fn end(
+    deps: &Deps,
+    pull: &PullRow,
+    state: PullState,
+    tx: Option<B256>,
+) -> Result<bool, StoreError> {
+    let ended = Change::PullEnded {
+        id: pull.id,
+        state,
+        tx,
+        at: now(),
+    };
+    deps.store.apply(vec![ended]).await?;
+    if state == PullState::Arrived {
+        arrived(deps, pull, tx).await?;
+    }
+    Ok(true)
+}
+
+async fn arrived(deps: &Deps, pull: &PullRow, tx: Option<B256>) -> Result<(), StoreError> {
+    let wallet = pull.wallet;
+    observe::pulled(wallet, pull.amount, tx);
+    console::pulled(wallet, pull.amount);
+    if let Some(desk) = deps.desks.get(wallet) {
+        desk.pulled(pull.amount);
+    }
+    let totals = deps.store.totals(wallet).await?;
+    if is_even(&totals.history(Gio::ZERO)) {
+        deps.store.apply(vec![Change::HubWasEven(wallet)]).await?;
+    }
+    Ok(())
+}
+
+async fn approval(deps: &Deps, wallet: Address) -> Option<Approval> {
+    let approval = deps.chain.approval(wallet).await;
+    approval
+        .inspect_err(|error| observe::chain_silent(wallet, error))
+        .ok()
+}

@@ -1,0 +1,290 @@
+//! A desk: everything between this miner and one hub. It outlives connections; the loops around it share it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gio_content::ContentRef;
+use gio_keys::PublicKey;
+use gio_net::wire::{MinerMessage, miner_message::Body};
+use gio_net::{Multiaddr, PeerId, VerifiedAnnouncement, public_key_of};
+use gio_protocol::{Address, Domain, Gio};
+use gio_runtime::RunControl;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::answers::Answer;
+use super::fetch::Source;
+use super::runner::Finished;
+use super::{Deps, answers, now, results, session};
+use crate::domain::book::{Book, Made};
+use crate::domain::exposure::{Exposure, Work};
+use crate::domain::order::UnitKey;
+use crate::infra::chain::{ChainFailure, Funds};
+use crate::infra::contents::Pinned;
+use crate::infra::store::{StoreError, Unanswered};
+use crate::infra::wire::message;
+
+/// A hub that takes no message for so long is gone, whatever its connection says.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Answers waiting to be checked; while they do, the stream waits.
+const ANSWER_QUEUE: usize = 4096;
+
+/// Which hub.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// Its wallet, which names it.
+    pub wallet: Address,
+    /// Its key's account.
+    pub owner: Address,
+    /// It as a peer.
+    pub peer: PeerId,
+    /// Its key, which countersigns.
+    pub key: PublicKey,
+    /// What it calls itself.
+    pub name: String,
+    /// Where claims for it hold.
+    pub domain: Domain,
+}
+
+impl Hub {
+    /// The hub that announced itself; `None` for a peer without a key of the right kind.
+    #[must_use]
+    pub fn of(announced: &VerifiedAnnouncement) -> Option<Self> {
+        let said = announced.announcement();
+        Some(Self {
+            wallet: said.wallet,
+            owner: said.owner,
+            peer: announced.peer(),
+            key: public_key_of(&announced.peer())?,
+            name: said.name.clone(),
+            domain: Domain::new(said.chain_id, said.wallet),
+        })
+    }
+}
+
+/// An open work stream towards the hub.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) sender: mpsc::Sender<MinerMessage>,
+    /// Cancelled when the stream is of no use any more.
+    pub(super) broken: CancellationToken,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Desk {
+    /// Whose desk.
+    pub hub: Hub,
+    /// Ends this desk's loops.
+    pub stop: CancellationToken,
+    pub(super) deps: Arc<Deps>,
+    pub(super) finished: mpsc::Sender<Finished>,
+    pub(super) answers: mpsc::Sender<Answer>,
+    /// What the hub is told to be trusted with (R25).
+    pub(super) limit: watch::Sender<Gio>,
+    state: Mutex<State>,
+}
+
+/// Never locked across an await.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) book: Book,
+    /// How to stop what runs.
+    pub(super) controls: HashMap<UnitKey, RunControl>,
+    /// Large results the hub has not answered: they stay on disk.
+    pub(super) outputs: HashMap<UnitKey, Pinned>,
+    line: Option<Line>,
+    addrs: Vec<Multiaddr>,
+}
+
+impl Desk {
+    /// Opens a desk with everything the store knows, and starts its loops.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open(
+        deps: &Arc<Deps>,
+        hub: Hub,
+        addrs: Vec<Multiaddr>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let held_max = held_max(deps);
+        let (finished, finished_queue) = mpsc::channel(held_max);
+        let (answers, answer_queue) = mpsc::channel(ANSWER_QUEUE);
+        let state = recall(deps, hub.wallet, held_max, addrs).await?;
+        let desk = Arc::new(Self {
+            stop: deps.stop.ended.child_token(),
+            deps: Arc::clone(deps),
+            finished,
+            answers,
+            limit: watch::Sender::new(Gio::ZERO),
+            state: Mutex::new(state),
+            hub,
+        });
+        let tasks = &deps.stop.tasks;
+        tasks.spawn(results::run(Arc::clone(&desk), finished_queue));
+        tasks.spawn(answers::run(Arc::clone(&desk), answer_queue));
+        tasks.spawn(session::run(Arc::clone(&desk)));
+        Ok(desk)
+    }
+
+    /// Where the hub is now.
+    pub fn set_addrs(&self, addrs: Vec<Multiaddr>) {
+        self.state().addrs = addrs;
+    }
+
+    /// Whom to ask for contents.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source {
+            peer: self.hub.peer,
+            addrs: self.state().addrs.clone(),
+        }
+    }
+
+    /// Whether a work stream is open.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.state().line.is_some()
+    }
+
+    /// Whether nothing is left to do or to be answered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state().book.is_idle()
+    }
+
+    /// Whether every result is on disk.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.state().book.running() == 0
+    }
+
+    /// Most unpaid work for this hub.
+    #[must_use]
+    pub fn exposure_limit(&self) -> Gio {
+        self.state().book.limit()
+    }
+
+    /// Everything this miner still has of the hub's.
+    #[must_use]
+    pub fn holding(&self) -> BTreeSet<UnitKey> {
+        self.state().book.holding()
+    }
+
+    /// Asks the chain what money stands behind the hub, and starts what there is room for.
+    ///
+    /// # Errors
+    /// [`ChainFailure`]; nothing has changed then.
+    pub async fn refresh(self: &Arc<Self>) -> Result<Funds, ChainFailure> {
+        let funds = self.deps.chain.funds(self.hub.wallet).await?;
+        let todo = self
+            .state()
+            .book
+            .set_chain(funds.backing, funds.approved, now());
+        self.act(todo);
+        self.publish_limit();
+        Ok(funds)
+    }
+
+    /// Pay arrived.
+    pub fn pulled(self: &Arc<Self>, amount: Gio) {
+        let todo = self.state().book.pull(amount, now());
+        self.act(todo);
+        self.publish_limit();
+    }
+
+    /// Stops every run of this hub's.
+    pub fn cancel_all(&self) {
+        for control in self.state().controls.values() {
+            control.cancel();
+        }
+    }
+
+    /// Sends a message if a stream is open. What matters is in the store and is sent again after a reconnect.
+    pub async fn send(&self, body: Body) {
+        let line = self.state().line.clone();
+        let Some(line) = line else { return };
+        let sent = timeout(SEND_TIMEOUT, line.sender.send(message(body))).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            line.broken.cancel();
+        }
+    }
+
+    /// Ends the open stream, so that the next one sends everything again.
+    pub(super) fn hang_up(&self) {
+        if let Some(line) = &self.state().line {
+            line.broken.cancel();
+        }
+    }
+
+    pub(super) fn set_line(&self, line: Option<Line>) {
+        self.state().line = line;
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while it was held would have ended the miner's results loop anyway.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish_limit(&self) {
+        let limit = self.exposure_limit();
+        self.limit.send_if_modified(|known| {
+            let changed = *known != limit;
+            *known = limit;
+            changed
+        });
+    }
+}
+
+/// Orders of one hub at once: what it was told it may send, and as much again for what crosses on the way.
+fn held_max(deps: &Deps) -> usize {
+    let places = deps.config.cores().get() + deps.config.prefetch();
+    2 * places as usize
+}
+
+/// What the store knows of a hub.
+async fn recall(
+    deps: &Arc<Deps>,
+    wallet: Address,
+    held_max: usize,
+    addrs: Vec<Multiaddr>,
+) -> Result<State, StoreError> {
+    let answered = deps.store.work_done(wallet).await?;
+    let pulled = deps.store.totals(wallet).await?.pulled;
+    let unanswered = deps.store.unanswered(wallet).await?;
+    let made: BTreeMap<UnitKey, Made> = unanswered.iter().map(made_of).collect();
+    let done = made
+        .values()
+        .fold(answered, |sum, made| sum.plus(made.work));
+    let exposure = Exposure::new(deps.config.exposure_initial, done, pulled);
+    let files = unanswered.iter().filter(|claim| claim.in_file);
+    let outputs = files.filter_map(|claim| {
+        let content = ContentRef {
+            root: claim.claim.content_root,
+            length: claim.claim.output_length,
+        };
+        Some((made_of(claim).0, deps.contents.pin(content)?))
+    });
+    Ok(State {
+        book: Book::new(deps.own_limits(), held_max, exposure, made),
+        controls: HashMap::new(),
+        outputs: outputs.collect(),
+        line: None,
+        addrs,
+    })
+}
+
+fn made_of(unanswered: &Unanswered) -> (UnitKey, Made) {
+    let claim = &unanswered.claim;
+    let key = UnitKey {
+        deal: claim.deal_id,
+        unit: claim.unit,
+    };
+    let made = Made {
+        claim_hash: claim.struct_hash(),
+        work: Work::of(claim.cu, unanswered.net_price),
+    };
+    (key, made)
+}

@@ -1,0 +1,261 @@
+//! Finding hubs, judging them against the chain, and working for the best (design section 2, rows 1 and 2).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gio_net::{Multiaddr, VerifiedAnnouncement};
+use gio_protocol::{Address, Gio};
+use tokio::time::{Instant, sleep};
+
+use super::desk::{Desk, Hub};
+use super::session::KINDS;
+use super::{Deps, now};
+use crate::domain::selection::{Candidate, choose};
+use crate::domain::trust::{Announced, HubStatus, Judgement, judge};
+use crate::infra::chain::{ChainFailure, place_of};
+use crate::infra::store::{Change, HubRow, StoreError};
+use crate::infra::{console, observe};
+
+/// How often everything is looked at although nothing was heard.
+const ROUND: Duration = Duration::from_secs(15);
+/// How long a judgement holds: a hub's wallet changes with its deals.
+const JUDGEMENT_HOLDS: Duration = Duration::from_secs(30);
+/// How long the judgement of a fake holds: a thousand liars must not keep this miner's RPC busy.
+const FAKE_HOLDS: Duration = Duration::from_secs(600);
+/// Fakes are remembered for people to see, for a week.
+const FAKES_KEPT_SECONDS: u64 = 7 * 24 * 3600;
+/// How long peers may take to say which hubs they know.
+const FIND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often peers are asked while no hub is known, and while some are.
+const FIND_EVERY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(120));
+
+/// What was last thought of the hub of an owner.
+struct Known {
+    said: Announced,
+    wallet: Address,
+    judgement: Judgement,
+    at: Instant,
+}
+
+/// The loop's own memory.
+struct Discovery {
+    deps: Arc<Deps>,
+    known: HashMap<Address, Known>,
+}
+
+/// Asks peers which hubs they know, instead of waiting for gossip. Runs until the miner drains.
+pub async fn find(deps: Arc<Deps>) {
+    let draining = deps.stop.draining.clone();
+    loop {
+        let (few, many) = FIND_EVERY;
+        let pause = async {
+            let found = deps.net.find_hubs(FIND_TIMEOUT).await;
+            sleep(if found.is_empty() { few } else { many }).await;
+        };
+        tokio::select! {
+            () = pause => {}
+            () = draining.cancelled() => return,
+        }
+    }
+}
+
+/// Judges and chooses until the miner drains.
+pub async fn run(deps: Arc<Deps>) {
+    let mut heard = deps.net.announcements();
+    let mut discovery = Discovery {
+        deps: Arc::clone(&deps),
+        known: HashMap::new(),
+    };
+    let before = now().0.saturating_sub(FAKES_KEPT_SECONDS);
+    let forget = Change::ForgetFakes(gio_protocol::UnixSeconds(before));
+    let mut result = deps.store.apply(vec![forget]).await;
+    loop {
+        if let Err(error) = result {
+            return deps.fatal("discovery", error);
+        }
+        let announced = heard.borrow_and_update().clone();
+        tokio::select! {
+            round = discovery.round(&announced) => result = round,
+            () = deps.stop.draining.cancelled() => return,
+        }
+        tokio::select! {
+            // The network ends after this loop.
+            _ = heard.changed() => {}
+            () = deps.rejudge.notified() => discovery.expire(),
+            () = sleep(ROUND) => {}
+            () = deps.stop.draining.cancelled() => return,
+        }
+    }
+}
+
+impl Discovery {
+    /// Judges whoever is due and opens and closes desks accordingly.
+    async fn round(&mut self, heard: &[Arc<VerifiedAnnouncement>]) -> Result<(), StoreError> {
+        let ours = heard.iter().filter(|hub| self.concerns_us(hub));
+        let ours: Vec<Arc<VerifiedAnnouncement>> = ours.cloned().collect();
+        for hub in &ours {
+            if self.is_due(hub) {
+                self.judge(hub).await?;
+            }
+        }
+        let owners: HashSet<Address> = ours.iter().map(|hub| hub.announcement().owner).collect();
+        self.known.retain(|owner, _| owners.contains(owner));
+        self.open_and_close(&ours).await
+    }
+
+    /// Everybody but fakes is judged anew: something was paid, or was not.
+    fn expire(&mut self) {
+        self.known
+            .retain(|_, known| known.judgement.status == HubStatus::Fake);
+    }
+
+    fn concerns_us(&self, hub: &VerifiedAnnouncement) -> bool {
+        let said = hub.announcement();
+        let offers = |kind: &&str| said.kinds.iter().any(|offered| offered == kind);
+        said.chain_id == self.deps.chain_id && KINDS.iter().any(offers)
+    }
+
+    fn is_due(&self, hub: &VerifiedAnnouncement) -> bool {
+        let Some(known) = self.known.get(&hub.announcement().owner) else {
+            return true;
+        };
+        let holds = match known.judgement.status {
+            HubStatus::Fake => FAKE_HOLDS,
+            _ => JUDGEMENT_HOLDS,
+        };
+        let same = known.said == announced(hub) && known.wallet == hub.announcement().wallet;
+        !same || known.at.elapsed() >= holds
+    }
+
+    async fn judge(&mut self, hub: &VerifiedAnnouncement) -> Result<(), StoreError> {
+        let (said, wallet) = (announced(hub), hub.announcement().wallet);
+        let judgement = match self.ask(&said, wallet).await? {
+            Ok(judgement) => judgement,
+            Err(failure) => {
+                observe::hub_not_judged(wallet, &failure);
+                let known = self.known.remove(&said.owner);
+                known.map_or(Judgement::UNKNOWN, |known| known.judgement)
+            }
+        };
+        let row = row_of(hub, &judgement);
+        let before = self.deps.store.hub(wallet, said.owner).await?;
+        if before.is_none_or(|before| before.status != row.status || before.reason != row.reason) {
+            observe::hub_judged(wallet, &row.name, &judgement);
+            console::hub(&row.name, wallet, row.net_price, &judgement);
+        }
+        self.deps.store.apply(vec![Change::Hub(row)]).await?;
+        let known = Known {
+            wallet,
+            judgement,
+            at: Instant::now(),
+            said,
+        };
+        self.known.insert(known.said.owner, known);
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        said: &Announced,
+        wallet: Address,
+    ) -> Result<Result<Judgement, ChainFailure>, StoreError> {
+        let totals = self.deps.store.totals(wallet).await?;
+        let facts = match self.deps.chain.hub(wallet).await {
+            Ok(facts) => facts,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let mut approved = Gio::ZERO;
+        if totals.promised > totals.pulled {
+            match self.deps.chain.funds(wallet).await {
+                Ok(funds) => approved = funds.approved,
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+        let history = totals.history(approved);
+        Ok(Ok(judge(said, facts.as_ref(), &history)))
+    }
+
+    async fn open_and_close(&self, hubs: &[Arc<VerifiedAnnouncement>]) -> Result<(), StoreError> {
+        let config = &self.deps.config;
+        let candidates: Vec<Candidate> =
+            hubs.iter().filter_map(|hub| self.candidate(hub)).collect();
+        let chosen = choose(&candidates, config.net_price_min, config.hubs_max);
+        for wallet in &chosen {
+            let named = |hub: &&Arc<VerifiedAnnouncement>| {
+                hub.announcement().wallet == *wallet && self.status(hub).allows_work()
+            };
+            if let Some(hub) = hubs.iter().find(named) {
+                self.open(hub).await?;
+            }
+        }
+        for desk in self.deps.desks.all() {
+            if !chosen.contains(&desk.hub.wallet) && self.may_close(&desk) {
+                desk.stop.cancel();
+                desk.cancel_all();
+                self.deps.desks.remove(desk.hub.wallet);
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&self, hub: &VerifiedAnnouncement) -> Result<(), StoreError> {
+        let said = hub.announcement();
+        let addrs: Vec<Multiaddr> = said.addrs.clone();
+        if let Some(desk) = self.deps.desks.get(said.wallet) {
+            desk.set_addrs(addrs);
+            return Ok(());
+        }
+        let Some(named) = Hub::of(hub) else {
+            return Ok(());
+        };
+        let desk = Desk::open(&self.deps, named, addrs).await?;
+        self.deps.desks.insert(desk);
+        Ok(())
+    }
+
+    /// A fake at once; others when there is nothing between us, and not because one announcement got lost.
+    fn may_close(&self, desk: &Desk) -> bool {
+        match self.known.get(&desk.hub.owner) {
+            Some(known) if known.judgement.status == HubStatus::Fake => true,
+            Some(_) => desk.is_idle(),
+            None => desk.is_idle() && !desk.is_connected(),
+        }
+    }
+
+    fn candidate(&self, hub: &VerifiedAnnouncement) -> Option<Candidate> {
+        let known = self.known.get(&hub.announcement().owner)?;
+        Some(Candidate {
+            wallet: known.wallet,
+            net_price: hub.announcement().net_price,
+            status: known.judgement.status,
+        })
+    }
+
+    fn status(&self, hub: &VerifiedAnnouncement) -> HubStatus {
+        let known = self.known.get(&hub.announcement().owner);
+        known.map_or(HubStatus::Unknown, |known| known.judgement.status)
+    }
+}
+
+fn announced(hub: &VerifiedAnnouncement) -> Announced {
+    let said = hub.announcement();
+    Announced {
+        owner: said.owner,
+        endpoints: said.addrs.iter().map(place_of).collect(),
+        peer: hub.peer().to_string(),
+    }
+}
+
+fn row_of(hub: &VerifiedAnnouncement, judgement: &Judgement) -> HubRow {
+    let said = hub.announcement();
+    HubRow {
+        wallet: said.wallet,
+        owner: said.owner,
+        name: said.name.clone(),
+        net_price: said.net_price,
+        status: judgement.status,
+        reason: judgement.reason.to_string(),
+        judged_at: now(),
+    }
+}

@@ -1,0 +1,145 @@
+//! Gets contents from hubs: once, however many units need them.
+//!
+//! # Security
+//! What comes is hashed before it is kept (R4); no more is taken than was announced, and no more than the caller allows.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gio_content::ContentRef;
+use gio_net::blob::{self, BlobError};
+use gio_net::{ConnectError, Multiaddr, Net, PeerId};
+use gio_protocol::B256;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
+
+use crate::infra::contents::{Contents, ContentsError, Pinned};
+use crate::infra::wire::content_ref;
+
+/// Contents fetched at a time: enough to fill a line, few enough to hold them in memory.
+const FETCHES_MAX: usize = 4;
+
+/// A content could not be had.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// The hub cannot be reached.
+    #[error("the hub cannot be reached")]
+    Connect(#[source] Box<ConnectError>),
+    /// The hub did not give it.
+    #[error("the hub did not deliver content {root}")]
+    Blob {
+        /// Which.
+        root: B256,
+        /// Why.
+        source: BlobError,
+    },
+    /// It came and cannot be kept.
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
+    /// The thread that writes it died.
+    #[error("the disk writer died")]
+    Writer(#[from] JoinError),
+}
+
+impl FetchError {
+    /// Whether asking again later may help. Wrong bytes stay wrong.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Writer(_) => true,
+            Self::Blob { source, .. } => source.is_transient(),
+            Self::Contents(error) => !matches!(error, ContentsError::OtherBytes { .. }),
+        }
+    }
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The hub as a peer.
+    pub peer: PeerId,
+    /// Where it is.
+    pub addrs: Vec<Multiaddr>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Fetcher {
+    net: Net,
+    contents: Contents,
+    places: Semaphore,
+    /// One lock per content on its way.
+    under_way: Mutex<HashMap<B256, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Fetcher {
+    /// Fetches over `net` into `contents`.
+    #[must_use]
+    pub fn new(net: Net, contents: Contents) -> Self {
+        Self {
+            net,
+            contents,
+            places: Semaphore::new(FETCHES_MAX),
+            under_way: Mutex::default(),
+        }
+    }
+
+    /// A content, from disk or from the hub.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn get(&self, source: &Source, content: ContentRef) -> Result<Pinned, FetchError> {
+        if let Some(pinned) = self.contents.pin(content) {
+            return Ok(pinned);
+        }
+        let turn = self.turn(content.root);
+        let result = {
+            let _turn = turn.lock().await;
+            match self.contents.pin(content) {
+                Some(pinned) => Ok(pinned),
+                None => self.download(source, content).await,
+            }
+        };
+        drop(turn);
+        self.forget(content.root);
+        result
+    }
+
+    async fn download(&self, source: &Source, content: ContentRef) -> Result<Pinned, FetchError> {
+        let place = self.places.acquire().await;
+        let _place = place.expect("the semaphore is never closed");
+        let channel = self.net.channel(source.peer, &source.addrs).await;
+        let channel = channel.map_err(|error| FetchError::Connect(Box::new(error)))?;
+        let wanted = content_ref(content);
+        let bytes = blob::download(channel, &wanted, content.length).await;
+        let bytes = bytes.map_err(|source| FetchError::Blob {
+            root: content.root,
+            source,
+        })?;
+        let contents = self.contents.clone();
+        let kept = tokio::task::spawn_blocking(move || contents.put(content, &bytes));
+        Ok(kept.await??)
+    }
+
+    fn turn(&self, root: B256) -> Arc<tokio::sync::Mutex<()>> {
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(under_way.entry(root).or_default())
+    }
+
+    fn forget(&self, root: B256) {
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if under_way
+            .get(&root)
+            .is_some_and(|turn| Arc::strong_count(turn) == 1)
+        {
+            under_way.remove(&root);
+        }
+    }
+}
