@@ -175,6 +175,15 @@ pub struct Payout {
     pub on_chain: bool,
 }
 
+/// Why there is no assembled result although every unit is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssemblyFailure {
+    /// What happened.
+    pub message: String,
+    /// Whether the reducing program ended badly; otherwise this machine failed.
+    pub by_program: bool,
+}
+
 /// Transactions of a deal, as far as the buyer knows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -192,6 +201,8 @@ pub struct Dealt {
     pub step: Step,
     /// The result, from [`Step::Fetched`] on.
     pub collected: Option<Collected>,
+    /// Why the result could not be put together; the units' outputs are here all the same.
+    pub assembly_failure: Option<AssemblyFailure>,
     /// What is known of its transactions.
     pub transactions: Transactions,
     /// How it ended, once it has.
@@ -250,6 +261,23 @@ pub struct Job {
     pub moments: BTreeMap<Moment, u64>,
 }
 
+impl Dealt {
+    /// A deal that was just signed.
+    #[must_use]
+    pub fn new(deal: Deal) -> Self {
+        Self {
+            deal,
+            step: Step::Signed,
+            collected: None,
+            assembly_failure: None,
+            transactions: Transactions::default(),
+            end: None,
+            settlement: None,
+            payouts: Vec::new(),
+        }
+    }
+}
+
 impl Job {
     /// A job that was just found to be right.
     #[must_use]
@@ -301,6 +329,12 @@ impl Job {
     /// Remembers when something happened first.
     pub fn note(&mut self, moment: Moment, unix_ms: u64) {
         self.moments.entry(moment).or_insert(unix_ms);
+    }
+
+    /// When it was submitted, in Unix milliseconds.
+    #[must_use]
+    pub fn submitted_ms(&self) -> u64 {
+        self.moments.get(&Moment::Submitted).copied().unwrap_or(0)
     }
 
     /// Milliseconds from the submission to each moment.

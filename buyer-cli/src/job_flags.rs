@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use gio_agent::{ExitStatus, UserError};
+use gio_agent::UserError;
 use gio_protocol::Address;
 use thiserror::Error;
 
 use crate::decimal::Decimal;
+use crate::faults;
 use crate::job_file::{AssembleTable, JobFile, SplitTable};
 use crate::job_request::JobRequest;
 
@@ -53,7 +54,7 @@ pub struct JobFlags {
         help_heading = "Job"
     )]
     stdin: Option<String>,
-    /// How to put the units' outputs together
+    /// How to put the units' outputs together [default: directory]
     #[arg(
         long,
         value_name = "HOW",
@@ -68,13 +69,13 @@ pub struct JobFlags {
     /// What to call the job
     #[arg(long, value_name = "NAME", help_heading = "Job")]
     name: Option<String>,
-    /// Most PU (10^9 metered instructions) of a unit
+    /// Most PU (10^9 metered instructions) of a unit [default: 10]
     #[arg(long, value_name = "PU", help_heading = "Limits")]
     pu: Option<Decimal>,
-    /// Most memory of a unit
+    /// Most memory of a unit [default: 256]
     #[arg(long, value_name = "MIB", help_heading = "Limits")]
     memory_mib: Option<u32>,
-    /// Most output of a unit
+    /// Most output of a unit [default: 16]
     #[arg(long, value_name = "MIB", help_heading = "Limits")]
     output_mib: Option<u32>,
     /// Arguments of the program: {unit} {units} {start} {end} {file} are filled in per unit
@@ -85,16 +86,16 @@ pub struct JobFlags {
 /// What the job may cost and who may have it.
 #[derive(Clone, Debug, Args)]
 pub struct MarketFlags {
-    /// Most the job may cost, locked until it ends; default: its limits at the hub's price
+    /// Most the job may cost, locked until it ends [default: units x PU limit x the hub's price]
     #[arg(long, value_name = "GIO", help_heading = "Price")]
     cap: Option<Decimal>,
     /// Most a hub may ask for one PU
     #[arg(long, value_name = "GIO", help_heading = "Price")]
     max_price: Option<Decimal>,
-    /// When the result is due, from now: 90s, 10m, 2h; later the whole cap comes back
+    /// When the result is due, from now: 90s, 10m, 2h; later the whole cap comes back [default: 30m]
     #[arg(long, value_name = "TIME", help_heading = "Price")]
     deadline: Option<Span>,
-    /// Least time to look at the result before anybody may settle it
+    /// Least time to look at the result before anybody may settle it [default: the hub's least]
     #[arg(long, value_name = "TIME", help_heading = "Price")]
     window: Option<Span>,
     /// A region the hub may be in
@@ -217,18 +218,15 @@ impl JobFlags {
     /// # Errors
     /// A [`UserError`] about the job file or a flag.
     pub fn request(&self) -> Result<JobRequest, UserError> {
-        let usage = |error: &dyn std::error::Error| {
-            UserError::new(error.to_string(), ExitStatus::Usage).escrow("untouched")
-        };
         let (mut file, base) = match &self.job {
             Some(path) => (
-                JobFile::read(path).map_err(|error| UserError::new(error, ExitStatus::Usage))?,
+                JobFile::read(path).map_err(faults::usage)?,
                 path.parent().unwrap_or(Path::new("")).to_owned(),
             ),
             None => (self.described(), PathBuf::new()),
         };
         self.change(&mut file);
-        JobRequest::new(file, &base).map_err(|error| usage(&error))
+        JobRequest::new(file, &base).map_err(faults::usage)
     }
 
     fn described(&self) -> JobFile {
@@ -275,12 +273,11 @@ impl MarketFlags {
     /// # Errors
     /// A [`UserError`] about a number.
     pub fn change(&self, job: &mut JobRequest) -> Result<(), UserError> {
-        let usage = |error| UserError::new(error, ExitStatus::Usage);
         if let Some(cap) = &self.cap {
-            job.price.cap = Some(cap.gio().map_err(usage)?);
+            job.price.cap = Some(cap.gio().map_err(faults::usage)?);
         }
         if let Some(price) = &self.max_price {
-            job.price.price_max = Some(price.price().map_err(usage)?);
+            job.price.price_max = Some(price.price().map_err(faults::usage)?);
         }
         if let Some(Span(seconds)) = self.deadline {
             job.price.deadline_seconds = seconds;

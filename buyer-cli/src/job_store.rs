@@ -218,7 +218,7 @@ pub(crate) mod tests {
     use crate::domain::terms::tests::{SIGNING, limits};
     use crate::domain::verify::tests::{DEAL, good_file, image};
     use crate::domain::work::tests::work;
-    use crate::job::{Collected, Deal, Dealt, HubContact, JobState, Moment, Order, Transactions};
+    use crate::job::{Collected, Deal, Dealt, HubContact, JobState, Moment, Order};
     use crate::job_file::Assembly;
     use crate::job_request::HubConditions;
 
@@ -241,34 +241,29 @@ pub(crate) mod tests {
         let content = |bytes: &[u8]| gio_content::ContentRef::of(bytes);
         let tree = good_file().tree().unwrap();
         let outputs: BTreeMap<_, _> = (0..3).map(|u| (u, content(&image(u)))).collect();
-        job.state = JobState::Dealt(Box::new(Dealt {
-            deal: Deal {
-                id: DEAL,
-                chain_id: 7,
-                hub: HubContact {
-                    name: "hub".to_owned(),
-                    owner: quote().owner,
-                    wallet: terms.wallet,
-                    peer: "peer".to_owned(),
-                    addrs: vec![],
-                },
-                terms,
-                hub_signature: Signature([7; 65]).into(),
-                quote_id: "q".to_owned(),
-                signed_at_block: 5,
+        let mut dealt = Dealt::new(Deal {
+            id: DEAL,
+            chain_id: 7,
+            hub: HubContact {
+                name: "hub".to_owned(),
+                owner: quote().owner,
+                wallet: terms.wallet,
+                peer: "peer".to_owned(),
+                addrs: vec![],
             },
-            step: Step::Fetched,
-            collected: Some(Collected {
-                result_root: tree.root(),
-                cu_total: tree.top().sum,
-                claims: content(&good_file().to_bytes()),
-                outputs,
-            }),
-            transactions: Transactions::default(),
-            end: None,
-            settlement: None,
-            payouts: vec![],
-        }));
+            terms,
+            hub_signature: Signature([7; 65]).into(),
+            quote_id: "q".to_owned(),
+            signed_at_block: 5,
+        });
+        dealt.step = Step::Fetched;
+        dealt.collected = Some(Collected {
+            result_root: tree.root(),
+            cu_total: tree.top().sum,
+            claims: content(&good_file().to_bytes()),
+            outputs,
+        });
+        job.state = JobState::Dealt(Box::new(dealt));
         job
     }
 

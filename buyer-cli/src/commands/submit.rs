@@ -1,0 +1,117 @@
+//! `submit`: a job file or flags become a job, and the job a result.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gio_agent::{ExitStatus, UserError, random_word};
+use std::io::IsTerminal as _;
+
+use super::{ProgressFlag, drive, print_job};
+use crate::cli::Global;
+use crate::faults;
+use crate::infra::inputs::{LoadedJob, load};
+use crate::infra::output_folder;
+use crate::job::{Job, JobId, Moment};
+use crate::job_flags::{JobFlags, MarketFlags};
+use crate::output::Output;
+use crate::session::Session;
+use crate::steps::{Approval, Driver, Goal, blocking, unix_ms};
+
+/// Run a job on the market and pay for it
+///
+/// The first line printed is the job's id. Ctrl-C detaches: the job goes on, `attach` comes back to it.
+///
+/// The job file's keys: name, wasm, args, env, inputs, shared, stdin, verify; [split] by = none, files, range (start,
+/// end, units), lines (file, units), bytes (file, size) or list (items); [assemble] by = directory, concat or reduce
+/// (wasm, args: runs here, over the units' files); [limits] pu, memory_mib, output_mib, of each unit; [price] cap_gio,
+/// max_price_per_pu, deadline_minutes, window_minutes; [hubs] regions, only. Every key but wasm has a default.
+///
+/// The result goes to --out: with directory every unit's files below <unit>/ (directly into the folder if split is
+/// none), with concat the file stdout, with reduce the reducing program's files. units.json says how each unit ended;
+/// stdout and stderr are those of the only unit or of the reducing program, units/<unit>/ holds the others'. If a
+/// program wrote a file of one of these names itself, its files are below files/. receipt.json is the receipt.
+#[derive(Clone, Debug, Args)]
+pub struct Submit {
+    #[command(flatten)]
+    job: JobFlags,
+    #[command(flatten)]
+    market: MarketFlags,
+    /// Where the result goes [default: ./<job id>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Leave as soon as the cap is in escrow
+    #[arg(long)]
+    detach: bool,
+    /// Ask nothing
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    progress: ProgressFlag,
+}
+
+impl Submit {
+    /// Validates, then buys.
+    ///
+    /// # Errors
+    /// A [`UserError`] that says what became of the money.
+    pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
+        let submitted = unix_ms();
+        let session = Session::open(global.home.clone())?;
+        let mut request = self.job.request()?;
+        self.market.change(&mut request)?;
+        let loaded = tokio::task::spawn_blocking(move || load(&request)).await;
+        let loaded = loaded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let loaded = loaded.map_err(faults::usage)?;
+        let work = loaded.work.clone();
+        let job = self
+            .draft(&session, loaded, submitted, global.output())
+            .await?;
+        let id = job.id.clone();
+        let progress = self.progress.start();
+        let driver = Driver::new(&session, &progress, job, self.approval()).await?;
+        let goal = if self.detach { Goal::Open } else { Goal::End };
+        let left = drive(&session, driver.with_work(work), goal, &progress).await?;
+        let job = session.jobs().load(&id)?;
+        let status = print_job(&session, &job, global.output())?;
+        Ok(left.unwrap_or(status))
+    }
+
+    /// Everything is right as far as can be told here: the job gets its id and goes to disk.
+    async fn draft(
+        &self,
+        session: &Session,
+        loaded: LoadedJob,
+        submitted: u64,
+        output: Output,
+    ) -> Result<Job, UserError> {
+        let id = JobId::from_random(random_word());
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(id.as_str()));
+        let out = output_folder::resolve(&out).map_err(faults::usage)?;
+        let mut job = Job::new(id, out, loaded.order);
+        job.note(Moment::Submitted, submitted);
+        let store = session.contents().clone();
+        let contents = loaded.contents;
+        blocking(move || {
+            contents
+                .iter()
+                .try_for_each(|bytes| store.put(bytes).map(drop))
+        })
+        .await?;
+        job.note(Moment::Checked, unix_ms());
+        session.jobs().save(&job)?;
+        output.line(&format!("job {}", job.id));
+        Ok(job)
+    }
+
+    fn approval(&self) -> Approval {
+        let is_somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if self.yes || !is_somebody_there {
+            Approval::Given
+        } else {
+            Approval::Ask
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What a person sees while a job goes on, on standard error: bars on a terminal, lines in a log, or JSON lines.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use gio_protocol::{Cu, Gio};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::IsTerminal as _;
+
+use crate::decimal::{gio_text, pu_text};
+use crate::output::note;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere
+    #[default]
+    Auto,
+    /// Bars that move
+    Bars,
+    /// A line whenever something changed
+    Lines,
+    /// One JSON object a line
+    Json,
+    /// Nothing
+    Off,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A new stage began.
+    Stage {
+        /// What is being done.
+        stage: String,
+    },
+    /// Something worth a line that changes no stage.
+    Note {
+        /// The line.
+        note: String,
+    },
+    /// Bytes on their way to or from the hub.
+    Bytes {
+        /// Moved.
+        done: u64,
+        /// To be moved.
+        total: u64,
+    },
+    /// Units being run.
+    Units(Units),
+}
+
+/// How far the units are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Units {
+    pub total: u32,
+    pub running: u32,
+    pub done: u32,
+    pub cu_done: Cu,
+    pub miners: u32,
+    /// What the work done so far costs.
+    pub cost: Gio,
+}
+
+impl Units {
+    fn text(&self) -> String {
+        let (pu, cost) = (pu_text(self.cu_done), gio_text(self.cost));
+        let mut text = format!("{}/{} units", self.done, self.total);
+        if self.running > 0 {
+            text.push_str(&format!(", {} running", self.running));
+        }
+        if self.miners > 0 {
+            text.push_str(&format!(" on {} miners", self.miners));
+        }
+        if self.cu_done > Cu(0) {
+            text.push_str(&format!(", {pu} PU"));
+        }
+        if self.cost > Gio::ZERO {
+            text.push_str(&format!(", {cost} GIO"));
+        }
+        text
+    }
+}
+
+/// Between two lines about units or bytes: a log wants to be readable.
+const LINE_PAUSE: Duration = Duration::from_secs(1);
+/// How often a moving spinner turns.
+const TICK: Duration = Duration::from_millis(120);
+
+/// Shows events as they come.
+#[derive(Debug)]
+pub struct Progress {
+    shown: Shown,
+    stage: Mutex<String>,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Bars(Box<Bars>),
+    Lines(Mutex<Option<Instant>>),
+    Json,
+    Off,
+}
+
+#[derive(Debug)]
+struct Bars {
+    all: MultiProgress,
+    stage: ProgressBar,
+    amount: ProgressBar,
+}
+
+impl Progress {
+    /// Progress in the given mode.
+    #[must_use]
+    pub fn new(mode: ProgressMode) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let shown = match mode {
+            ProgressMode::Off => Shown::Off,
+            ProgressMode::Json => Shown::Json,
+            ProgressMode::Auto if is_terminal => Shown::Bars(Box::new(Bars::new())),
+            ProgressMode::Bars => Shown::Bars(Box::new(Bars::new())),
+            ProgressMode::Auto | ProgressMode::Lines => Shown::Lines(Mutex::default()),
+        };
+        Self {
+            shown,
+            stage: Mutex::default(),
+        }
+    }
+
+    /// A stage began; one that is tried again is not shown again.
+    pub fn stage(&self, stage: impl Into<String>) {
+        let stage = stage.into();
+        let mut last = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != stage {
+            last.clone_from(&stage);
+            self.show(&Event::Stage { stage });
+        }
+    }
+
+    /// Something worth a line.
+    pub fn note(&self, text: impl Into<String>) {
+        let note = text.into();
+        self.show(&Event::Note { note });
+    }
+
+    /// Bytes moved.
+    pub fn bytes(&self, done: u64, total: u64) {
+        self.show(&Event::Bytes { done, total });
+    }
+
+    /// Units run.
+    pub fn units(&self, units: Units) {
+        self.show(&Event::Units(units));
+    }
+
+    /// Takes the bars away, before a result or a question is printed.
+    pub fn clear(&self) {
+        if let Shown::Bars(bars) = &self.shown {
+            bars.stage.finish_and_clear();
+            bars.amount.finish_and_clear();
+        }
+    }
+
+    fn show(&self, event: &Event) {
+        match &self.shown {
+            Shown::Off => {}
+            Shown::Json => {
+                note(&serde_json::to_string(event).expect("events hold only texts and numbers"));
+            }
+            Shown::Lines(last) => line(last, event),
+            Shown::Bars(bars) => bars.show(event),
+        }
+    }
+}
+
+fn line(last: &Mutex<Option<Instant>>, event: &Event) {
+    match event {
+        Event::Stage { stage: text } | Event::Note { note: text } => note(text),
+        Event::Bytes { done, total } if is_due(last, done == total) => {
+            note(&format!("{done} of {total} bytes"));
+        }
+        Event::Units(units) if is_due(last, units.done == units.total) => note(&units.text()),
+        Event::Bytes { .. } | Event::Units(_) => {}
+    }
+}
+
+/// Whether a line may be written now: the last one of its kind always may.
+fn is_due(last: &Mutex<Option<Instant>>, is_last: bool) -> bool {
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = is_last || last.is_none_or(|at| at.elapsed() >= LINE_PAUSE);
+    if is_due {
+        *last = Some(Instant::now());
+    }
+    is_due
+}
+
+impl Bars {
+    fn new() -> Self {
+        let all = MultiProgress::new();
+        let style = |text: &str| {
+            ProgressStyle::with_template(text)
+                .expect("the templates below are valid")
+                .progress_chars("=> ")
+        };
+        let stage = all.add(ProgressBar::new_spinner());
+        stage.set_style(style("{spinner} {msg}  {elapsed}"));
+        stage.enable_steady_tick(TICK);
+        let amount = all.add(ProgressBar::new(0));
+        amount.set_style(style("  [{bar:32}] {msg}"));
+        Self { all, stage, amount }
+    }
+
+    fn show(&self, event: &Event) {
+        match event {
+            Event::Stage { stage } => {
+                self.stage.set_message(stage.clone());
+                self.amount.set_length(0);
+                self.amount.set_message(String::new());
+            }
+            // Without a terminal there is nobody to draw for.
+            Event::Note { note } => drop(self.all.println(note)),
+            Event::Bytes { done, total } => {
+                self.amount.set_length(*total);
+                self.amount.set_position(*done);
+                self.amount.set_message(format!("{done} of {total} bytes"));
+            }
+            Event::Units(units) => {
+                self.amount.set_length(u64::from(units.total));
+                self.amount.set_position(u64::from(units.done));
+                self.amount.set_message(units.text());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_say_what_is_known_and_no_more() {
+        let mut units = Units {
+            total: 4,
+            ..Units::default()
+        };
+        assert_eq!(units.text(), "0/4 units");
+        units = Units {
+            running: 2,
+            done: 1,
+            cu_done: Cu(1_500_000_000),
+            miners: 2,
+            cost: Gio::from_units(3_000_000),
+            ..units
+        };
+        let expected = "1/4 units, 2 running on 2 miners, 1.5 PU, 0.03 GIO";
+        assert_eq!(units.text(), expected);
+    }
+
+    #[test]
+    fn a_log_gets_a_line_a_second_and_the_last_one() {
+        let last = Mutex::default();
+        assert!(is_due(&last, false));
+        assert!(!is_due(&last, false));
+        assert!(is_due(&last, true));
+    }
+
+    #[test]
+    fn json_lines_are_stable() {
+        let event = Event::Units(Units::default());
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json["event"], "units");
+        assert_eq!(json["cu_done"], 0);
+    }
+}

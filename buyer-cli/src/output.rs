@@ -1,0 +1,76 @@
+//! The only place that writes to standard output: results, as text or as one JSON object. Everything else, progress
+//! and errors and logs, goes to standard error, so that a script can read the one and a person the other.
+
+use std::io::{self, Write};
+
+use gio_agent::{UserError, report};
+use serde::Serialize;
+use serde_json::json;
+
+/// Where a command's result goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    is_json: bool,
+}
+
+impl Output {
+    /// Text for people, or one JSON object.
+    #[must_use]
+    pub fn new(is_json: bool) -> Self {
+        Self { is_json }
+    }
+
+    /// Whether the result is one JSON object.
+    #[must_use]
+    pub fn is_json(self) -> bool {
+        self.is_json
+    }
+
+    /// A line for people; with `--json` it goes to standard error, because standard output is one object.
+    pub fn line(self, text: &str) {
+        if self.is_json {
+            write(io::stderr(), text);
+        } else {
+            write(io::stdout(), text);
+        }
+    }
+
+    /// The command's result: `text` for people, `value` for programs.
+    ///
+    /// # Panics
+    /// If the value cannot be JSON, which no result of ours is.
+    pub fn result(self, text: &str, value: &impl Serialize) {
+        if self.is_json {
+            let json = serde_json::to_string_pretty(value)
+                .expect("results hold only texts, numbers and maps with text keys");
+            write(io::stdout(), &json);
+        } else if !text.is_empty() {
+            write(io::stdout(), text.trim_end());
+        }
+    }
+
+    /// A command's failure: the report for people on standard error, and for programs an object with `error`.
+    pub fn failure(self, error: &UserError) {
+        write(io::stderr(), &report(error));
+        if self.is_json {
+            let value = json!({ "error": {
+                "what": error.cause.to_string(),
+                "hint": error.hint,
+                "retryable": error.retryable,
+                "escrow": error.escrow,
+                "exit_code": error.status as u8,
+            }});
+            write(io::stdout(), &value.to_string());
+        }
+    }
+}
+
+/// A line for people on standard error, where no progress bar is drawn.
+pub fn note(text: &str) {
+    write(io::stderr(), text);
+}
+
+/// A reader that went away (`| head`) ends the output, not the job.
+fn write(mut to: impl Write, text: &str) {
+    let _ = writeln!(to, "{text}");
+}

@@ -1,0 +1,207 @@
+//! Fetching a posted result and believing none of it before it is checked; then writing it out.
+
+use std::collections::BTreeMap;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use gio_agent::{ExitStatus, UserError};
+use gio_content::ContentRef;
+use gio_evm::DealInfo;
+use gio_protocol::{Claim, ClaimsFile, ClaimsFileError, Domain};
+use thiserror::Error;
+
+use super::{Driver, blocking, unix_ms};
+use crate::content_store::ContentStore;
+use crate::domain::next::Step;
+use crate::domain::verify::{Expected, ResultError, check_claims, check_output};
+use crate::faults;
+use crate::infra::hub::{ClaimsSource, HubClient, HubError, PostedResult};
+use crate::infra::retry::retrying;
+use crate::job::{Collected, Moment};
+use crate::results;
+
+/// Outputs fetched at a time: enough to hide the line's latency, few enough to hold in memory.
+const DOWNLOADS_AT_A_TIME: usize = 8;
+/// Longest record of a claims file, and what stands before the first.
+const CLAIM_BYTES_MAX: u64 = 300;
+
+/// The hub's result is not what it posted.
+#[derive(Debug, Error)]
+enum Refused {
+    #[error("the hub's claims file cannot be read")]
+    Claims(#[source] ClaimsFileError),
+    #[error("the hub's result is not right")]
+    Result(#[source] ResultError),
+    #[error("the hub names a claims file of {0} bytes, more than the deal can have")]
+    ClaimsTooLong(u64),
+    #[error("the wallet says that a result is posted, and shows no root")]
+    NoRoot,
+}
+
+impl Driver<'_> {
+    /// Fetches, checks, stores and writes out the result. Paying for it comes after.
+    pub(super) async fn collect(&mut self, posted: &DealInfo) -> Result<(), UserError> {
+        self.advance_to_posted()?;
+        let result_root = posted.result_root.ok_or_else(|| refused(Refused::NoRoot))?;
+        let have = self.dealt().collected.as_ref();
+        if !have.is_some_and(|have| have.result_root == result_root) {
+            let collected = self.fetch(posted).await?;
+            self.dealt_mut().collected = Some(collected);
+            self.job.note(Moment::Fetched, unix_ms());
+            self.save()?;
+        }
+        self.progress.stage("writing the result");
+        let work = self.work().await?;
+        let failure = results::write_out(self.session, &self.job, &work, &self.job.out).await?;
+        if let Some(failure) = &failure {
+            self.progress.note(failure.message.clone());
+        }
+        self.dealt_mut().assembly_failure = failure;
+        self.advance(Step::Fetched, None)
+    }
+
+    fn advance_to_posted(&mut self) -> Result<(), UserError> {
+        if self.dealt().step < Step::Posted {
+            self.advance(Step::Posted, Some(Moment::Posted))?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self, posted: &DealInfo) -> Result<Collected, UserError> {
+        self.progress.stage("fetching the result");
+        let hub = self.hub().await?;
+        let id = self.dealt().deal.id;
+        // The hub may take a moment to see its own transaction.
+        let result = retrying(|| async {
+            let answer = hub.result(id).await;
+            answer.map_err(not_yet)
+        });
+        let result = result.await.map_err(faults::hub)?;
+        if result.posted_tx.is_some() {
+            self.dealt_mut().transactions.posted = result.posted_tx;
+        }
+        let claims_bytes = self.claims_bytes(&hub, &result).await?;
+        let claims = self.checked_claims(&claims_bytes, posted).await?;
+        let outputs = self.outputs(&hub, &claims).await?;
+        Ok(Collected {
+            result_root: posted.result_root.ok_or_else(|| refused(Refused::NoRoot))?,
+            cu_total: posted.cu_total,
+            claims: self.session.contents().put(&claims_bytes)?,
+            outputs,
+        })
+    }
+
+    async fn claims_bytes(
+        &self,
+        hub: &HubClient,
+        result: &PostedResult,
+    ) -> Result<Vec<u8>, UserError> {
+        let content = match &result.claims {
+            ClaimsSource::Inline(bytes) => return Ok(bytes.clone()),
+            ClaimsSource::At(content) => *content,
+        };
+        let units = u64::from(self.dealt().deal.terms.unit_count);
+        if content.length > CLAIM_BYTES_MAX * (units + 1) {
+            return Err(refused(Refused::ClaimsTooLong(content.length)));
+        }
+        retrying(|| hub.download(content))
+            .await
+            .map_err(faults::hub)
+    }
+
+    /// The claims, all signed, all of this job's units, adding up to what the chain bills.
+    async fn checked_claims(
+        &mut self,
+        bytes: &[u8],
+        posted: &DealInfo,
+    ) -> Result<ClaimsFile, UserError> {
+        let file = ClaimsFile::from_bytes(bytes).map_err(|e| refused(Refused::Claims(e)))?;
+        let work = self.work().await?;
+        let deal = &self.dealt().deal;
+        let (id, chain_id, terms) = (deal.id, deal.chain_id, deal.terms.clone());
+        let (result_root, cu_total) = (posted.result_root.unwrap_or_default(), posted.cu_total);
+        let check = move || {
+            let leaves = work.leaves(terms.deal_seed());
+            let expected = Expected {
+                deal_id: id,
+                domain: Domain::new(chain_id, terms.wallet),
+                leaves: &leaves,
+                result_root,
+                cu_total,
+            };
+            check_claims(&file, &expected).map(|()| file)
+        };
+        blocking(move || check().map_err(Refused::Result))
+            .await
+            .map_err(bad_result)
+    }
+
+    /// Every output, checked and stored.
+    async fn outputs(
+        &self,
+        hub: &HubClient,
+        claims: &ClaimsFile,
+    ) -> Result<BTreeMap<u32, ContentRef>, UserError> {
+        let wanted: Vec<&Claim> = claims.claims.iter().flatten().map(|s| &s.claim).collect();
+        let total = wanted.iter().map(|claim| claim.output_length).sum();
+        let contents = self.session.contents();
+        let fetched = stream::iter(wanted.into_iter().cloned())
+            .map(|claim| async move { output(hub, contents.clone(), claim).await })
+            .buffer_unordered(DOWNLOADS_AT_A_TIME);
+        let mut done = 0;
+        let collected = fetched.inspect_ok(|(_, content)| {
+            done += content.length;
+            self.progress.bytes(done, total);
+        });
+        collected.try_collect().await
+    }
+}
+
+/// One output, from the buyer's own copies or the hub, checked against its claim either way.
+async fn output(
+    hub: &HubClient,
+    contents: ContentStore,
+    claim: Claim,
+) -> Result<(u32, ContentRef), UserError> {
+    let content = ContentRef {
+        root: claim.content_root,
+        length: claim.output_length,
+    };
+    let stored = contents.clone();
+    let own = blocking(move || Ok::<_, Refused>(stored.get(content).ok())).await?;
+    let bytes = match own {
+        Some(bytes) => bytes,
+        None => {
+            contents.remove(content)?;
+            retrying(|| hub.download(content))
+                .await
+                .map_err(faults::hub)?
+        }
+    };
+    let unit = claim.unit;
+    let checked = blocking(move || {
+        check_output(&claim, &bytes).map_err(Refused::Result)?;
+        Ok::<_, Refused>(bytes)
+    });
+    let bytes = checked.await.map_err(bad_result)?;
+    blocking(move || contents.put(&bytes)).await?;
+    Ok((unit, content))
+}
+
+/// "Not posted" is no final answer of a hub whose transaction the chain has already.
+fn not_yet(error: HubError) -> HubError {
+    match error.refusal() {
+        Some(reason) => HubError::from(tonic::Status::unavailable(reason.to_owned())),
+        None => error,
+    }
+}
+
+fn refused(error: Refused) -> UserError {
+    bad_result(UserError::from(error))
+}
+
+/// What is wrong is said, nothing is confirmed, and the user is told what the hub can and cannot do now.
+fn bad_result(mut error: UserError) -> UserError {
+    error.status = ExitStatus::BadResult;
+    error.retryable = false;
+    error
+}

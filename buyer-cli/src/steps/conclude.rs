@@ -1,0 +1,243 @@
+//! The end of a deal: confirming, settling, taking the cap back, and reading from the chain how the money went.
+
+use std::time::Duration;
+
+use gio_agent::UserError;
+use gio_evm::{RevertReason, SendError, WalletEvent, WalletLog};
+use gio_protocol::{Address, ClaimsFile, DealStage, Domain, Gio, Signature, confirmation_digest};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Driver, unix_ms};
+use crate::domain::next::{End, Step};
+use crate::faults;
+use crate::infra::hub::{HubClient, PayoutWord};
+use crate::job::{Moment, Payout, Settlement};
+use crate::results;
+
+/// How long the hub has to settle after a confirmation before the buyer pays the gas itself.
+const SETTLE_WAIT: Duration = Duration::from_secs(20);
+/// How long to wait for the miners' pay after the settlement: only the receipt needs it.
+const PAYOUT_WAIT: Duration = Duration::from_secs(15);
+/// Looking up one transaction that should be mined already.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two looks at the chain or the hub.
+const PAUSE: Duration = Duration::from_millis(300);
+/// When the contract says that it is too early: until the next attempt.
+const EARLY_PAUSE: Duration = Duration::from_secs(2);
+
+impl Driver<'_> {
+    /// Tells the hub that it may settle. If it cannot be told, the next step settles without it.
+    pub(super) async fn confirm(&mut self) -> Result<(), UserError> {
+        self.progress.stage("confirming");
+        let signature = self.confirmation();
+        let (id, root) = (self.dealt().deal.id, self.result_root());
+        let told = match self.hub().await {
+            Ok(hub) => hub
+                .confirm(id, root, &signature)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.cause.to_string()),
+        };
+        if let Err(error) = told {
+            tracing::warn!(%id, %error, "the hub did not take the confirmation");
+        }
+        self.advance(Step::Confirmed, Some(Moment::Confirmed))
+    }
+
+    fn confirmation(&self) -> Signature {
+        let deal = &self.dealt().deal;
+        let domain = Domain::new(deal.chain_id, deal.terms.wallet);
+        let digest = confirmation_digest(&domain, deal.id.0, self.result_root());
+        self.session.key().sign(digest)
+    }
+
+    fn result_root(&self) -> gio_protocol::B256 {
+        let collected = self.dealt().collected.as_ref();
+        collected
+            .expect("a deal is confirmed only after its result was fetched")
+            .result_root
+    }
+
+    /// Waits for the hub to settle, then settles in its place.
+    pub(super) async fn await_settlement(&mut self) -> Result<(), UserError> {
+        self.progress.stage("waiting for the settlement");
+        let until = Instant::now() + SETTLE_WAIT;
+        while Instant::now() < until {
+            if self.look().await?.deal.stage != DealStage::Posted {
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
+        self.progress.stage("settling in the hub's place");
+        let (signature, root) = (self.confirmation(), self.result_root());
+        let terms = &self.dealt().deal.terms;
+        let sent = self.chain.confirm(terms, root, signature.as_bytes());
+        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
+    }
+
+    /// The window is over: anyone may settle.
+    pub(super) async fn settle(&mut self) -> Result<(), UserError> {
+        self.progress.stage("settling");
+        let terms = &self.dealt().deal.terms;
+        let sent = self.chain.settle(terms);
+        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
+    }
+
+    /// Nothing was delivered in time (F5).
+    pub(super) async fn refund(&mut self) -> Result<(), UserError> {
+        self.progress
+            .stage("nothing was delivered in time: taking the cap back");
+        let terms = &self.dealt().deal.terms;
+        let sent = self.chain.refund(terms);
+        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
+    }
+
+    /// Writes down how it ended, with the chain's own figures, and the receipt.
+    pub(super) async fn finish(&mut self, end: End) -> Result<(), UserError> {
+        if end != End::Expired {
+            let logs = self.deal_events().await?;
+            let dealt = self.dealt_mut();
+            for log in &logs {
+                match &log.event {
+                    WalletEvent::DealOpened { .. } => {
+                        dealt.transactions.opened = Some(log.place.tx)
+                    }
+                    WalletEvent::ResultPosted { .. } => {
+                        dealt.transactions.posted = Some(log.place.tx)
+                    }
+                    event => dealt.settlement = settlement(event, log).or(dealt.settlement),
+                }
+            }
+        }
+        if end == End::Settled {
+            self.job.note(Moment::Settled, unix_ms());
+            self.save()?;
+            self.note_payouts().await?;
+        }
+        self.dealt_mut().end = Some(end);
+        self.advance(Step::Ended, Some(Moment::Finished))?;
+        results::write_receipt(self.session, &self.job)
+    }
+
+    /// Every event of this deal since it was signed.
+    pub(super) async fn deal_events(&self) -> Result<Vec<WalletLog>, UserError> {
+        let deal = &self.dealt().deal;
+        let head = self.chain.head().await.map_err(faults::chain)?;
+        let logs = self
+            .chain
+            .wallet_events(deal.terms.wallet, deal.signed_at_block, head.number);
+        let mut logs = logs.await.map_err(faults::chain)?;
+        logs.retain(|log| log.event.deal() == Some(deal.id));
+        Ok(logs)
+    }
+
+    /// Waits a while for the miners' pay. A hub that is away or slow costs the receipt some lines, nothing else.
+    async fn note_payouts(&mut self) -> Result<(), UserError> {
+        let owners = results::claims(self.session, &self.job)?.map_or_else(Vec::new, owners);
+        let Ok(hub) = self.hub().await else {
+            return Ok(());
+        };
+        self.progress.stage("waiting for the miners' pay");
+        let words = self.payout_words(&hub, &owners).await;
+        let mut payouts = Vec::new();
+        for word in words {
+            payouts.push(Payout {
+                miner: word.miner,
+                net: word.net,
+                gross: word.gross,
+                tx: word.tx,
+                on_chain: self.is_on_chain(&word).await,
+            });
+        }
+        self.dealt_mut().payouts = payouts;
+        self.save()
+    }
+
+    async fn payout_words(&self, hub: &HubClient, owners: &[Address]) -> Vec<PayoutWord> {
+        let until = Instant::now() + PAYOUT_WAIT;
+        let mut words = Vec::new();
+        loop {
+            match hub.result(self.dealt().deal.id).await {
+                Ok(result) => words = result.payouts,
+                Err(error) => tracing::debug!(%error, "the hub does not say whom it paid"),
+            }
+            let is_paid = |owner: &Address| words.iter().any(|word| word.miner == *owner);
+            if owners.iter().all(is_paid) || Instant::now() >= until {
+                return words;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether the wallet's own event says that it approved this payout.
+    async fn is_on_chain(&self, word: &PayoutWord) -> bool {
+        let wallet = self.dealt().deal.terms.wallet;
+        let Ok(Ok(tx)) = timeout(LOOKUP_TIMEOUT, self.chain.await_tx(word.tx)).await else {
+            return false;
+        };
+        // One transaction may pay for several deals at once, so the approval is at least this deal's net.
+        tx.events.iter().any(|log| {
+            let paid = |to: &Address, net: &Gio| *to == word.miner && *net >= word.net;
+            log.wallet == wallet
+                && matches!(&log.event, WalletEvent::PaymentApproved { miner, net, .. } if paid(miner, net))
+        })
+    }
+}
+
+/// Everybody with a claim, once.
+fn owners(claims: ClaimsFile) -> Vec<Address> {
+    let mut owners: Vec<_> = claims
+        .claims
+        .iter()
+        .flatten()
+        .map(|s| s.claim.owner)
+        .collect();
+    owners.sort();
+    owners.dedup();
+    owners
+}
+
+fn settlement(event: &WalletEvent, log: &WalletLog) -> Option<Settlement> {
+    let (payment, royalty, refund) = match event {
+        WalletEvent::DealSettled {
+            payment,
+            royalty,
+            refund,
+            ..
+        }
+        | WalletEvent::DealCancelled {
+            payment,
+            royalty,
+            refund,
+            ..
+        } => (*payment, *royalty, *refund),
+        WalletEvent::DealRefunded { refund, .. } => (Gio::ZERO, Gio::ZERO, *refund),
+        WalletEvent::DealRefuted {
+            refund, guarantee, ..
+        } => {
+            let all = refund.plus(*guarantee).unwrap_or(*refund);
+            (Gio::ZERO, Gio::ZERO, all)
+        }
+        _ => return None,
+    };
+    Some(Settlement {
+        payment,
+        royalty,
+        refund,
+        tx: Some(log.place.tx),
+    })
+}
+
+/// Somebody else's transaction may have done it already, or the last block's time is short of the deadline: the next
+/// look at the chain decides.
+async fn overtaken_is_fine(sent: Result<(), SendError>) -> Result<(), UserError> {
+    let Err(error) = sent else { return Ok(()) };
+    match error.revert() {
+        Some(RevertReason::DealStateMismatch { .. }) => Ok(()),
+        Some(RevertReason::DeliverByNotPassed { .. } | RevertReason::WindowOpen { .. }) => {
+            sleep(EARLY_PAUSE).await;
+            Ok(())
+        }
+        _ => Err(faults::send(error)),
+    }
+}

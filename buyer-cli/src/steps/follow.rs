@@ -1,0 +1,81 @@
+//! Following an open deal until the chain says that something happened, or that nothing did in time.
+
+use std::time::Duration;
+
+use gio_agent::UserError;
+use gio_net::wire::{DealProgress, DealStage};
+use gio_protocol::{Cu, bill};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::feed::Feed;
+use super::{Driver, unix_ms};
+use crate::domain::next::Action;
+use crate::infra::progress::Units;
+use crate::job::Moment;
+
+/// How often the chain is asked while the hub is listened to: the hub's word comes at once, this is for its silence.
+const POLL: Duration = Duration::from_secs(1);
+
+impl Driver<'_> {
+    /// Returns when there is something else to do than to follow.
+    pub(super) async fn follow(&mut self) -> Result<(), UserError> {
+        self.progress.stage("waiting for miners");
+        let deal = &self.dealt().deal;
+        let mut feed = Feed::start(self.net.net.clone(), deal.hub.clone(), deal.id);
+        let mut poll = interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_silent = false;
+        loop {
+            let is_news = tokio::select! {
+                Some(message) = feed.next() => self.show(&message)?,
+                _ = poll.tick() => true,
+            };
+            if !is_news {
+                continue;
+            }
+            match self.look().await {
+                Ok(seen) if self.decide(&seen) == Action::Follow => is_silent = false,
+                Ok(_) => return Ok(()),
+                Err(error) if error.retryable => {
+                    if !is_silent {
+                        self.progress.note(format!("{}; still trying", error.cause));
+                    }
+                    is_silent = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Shows a message; whether it is worth a look at the chain.
+    fn show(&mut self, message: &DealProgress) -> Result<bool, UserError> {
+        let stage = DealStage::try_from(message.stage).unwrap_or(DealStage::Unspecified);
+        let is_running = message.units_running > 0 || message.units_done > 0;
+        if is_running {
+            self.reach_moment(Moment::Running, "running")?;
+        }
+        if stage >= DealStage::Assembling {
+            self.reach_moment(Moment::Computed, "the hub puts the result together")?;
+        }
+        let terms = &self.dealt().deal.terms;
+        let cu_done = Cu(message.cu_done);
+        self.progress.units(Units {
+            total: message.units_total,
+            running: message.units_running,
+            done: message.units_done,
+            cu_done,
+            miners: message.miners,
+            cost: bill(terms.cap, cu_done, terms.price_per_pu),
+        });
+        Ok(stage >= DealStage::Posted)
+    }
+
+    fn reach_moment(&mut self, moment: Moment, stage: &str) -> Result<(), UserError> {
+        if self.job.moments.contains_key(&moment) {
+            return Ok(());
+        }
+        self.progress.stage(stage);
+        self.job.note(moment, unix_ms());
+        self.save()
+    }
+}

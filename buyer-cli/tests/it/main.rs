@@ -1,0 +1,27 @@
+//! The command line as a user meets it: help pages, set-up, errors, exit codes. Stories with a hub are told in the
+//! package gio-e2e.
+
+mod help;
+mod offline;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `gio-buyer` with a home of its own and nothing of the user's environment.
+fn gio_buyer(home: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gio-buyer"))
+        .args(args)
+        .env_clear()
+        .env("GIO_BUYER_HOME", home)
+        .current_dir(home.parent().unwrap())
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
