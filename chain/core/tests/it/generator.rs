@@ -10,10 +10,10 @@ use gio_protocol::Gio;
 use secp256k1::{Keypair, Message, PublicKey, SECP256K1, Scalar, SecretKey};
 
 /// A small generator of pseudo-random numbers (splitmix64): the same cases on every machine.
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,33 +21,33 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    pub fn one_in(&mut self, bound: usize) -> bool {
+    pub(crate) fn one_in(&mut self, bound: usize) -> bool {
         self.below(bound) == 0
     }
 
-    pub fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         self.next() as u8
     }
 
-    pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())].clone()
     }
 
-    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.byte()).collect()
     }
 }
 
 /// A transaction, the coins it spends, and the input under test.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub transaction: Transaction,
-    pub coins: Vec<Coin>,
-    pub input: usize,
+pub(crate) struct Case {
+    pub(crate) transaction: Transaction,
+    pub(crate) coins: Vec<Coin>,
+    pub(crate) input: usize,
 }
 
 /// How a script is paid to.
@@ -81,7 +81,7 @@ fn key(index: usize, wrap: Wrap) -> Vec<u8> {
 }
 
 /// A random case.
-pub fn case(rng: &mut Rng) -> Case {
+pub(crate) fn case(rng: &mut Rng) -> Case {
     let mut case = bare_case(rng);
     match rng.below(10) {
         0 => taproot_key_spend(rng, &mut case),
@@ -250,13 +250,14 @@ fn random_push(rng: &mut Rng, script: ScriptBuilder) -> ScriptBuilder {
 }
 
 /// Operations in a random order over a few pushed items.
-pub fn random_script(rng: &mut Rng) -> Script {
+pub(crate) fn random_script(rng: &mut Rng) -> Script {
     let mut script = ScriptBuilder::new();
     for _ in 0..rng.below(8) {
         script = random_push(rng, script);
     }
     let mut open = 0;
-    for _ in 0..rng.below(if rng.one_in(30) { 250 } else { 20 }) {
+    let length = if rng.one_in(30) { 250 } else { 20 };
+    for _ in 0..rng.below(length) {
         match rng.below(40) {
             0..14 => script = random_push(rng, script),
             14 => {
