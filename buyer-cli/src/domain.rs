@@ -6,6 +6,7 @@ pub mod layout;
 pub mod next;
 pub mod quote;
 pub mod receipt;
+pub mod refute;
 pub mod terms;
 pub mod verify;
 pub mod work;

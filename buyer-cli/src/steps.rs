@@ -73,7 +73,7 @@ enum ReachError {
     #[error("the hub's stored address `{0}` cannot be read")]
     Address(String),
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(#[from] Box<ConnectError>),
 }
 
 impl<'a> Driver<'a> {
@@ -242,7 +242,7 @@ async fn reach(net: &Net, contact: &HubContact) -> Result<HubClient, ReachError>
             .filter_map(|addr| addr.parse().ok())
             .collect(),
     };
-    let channel = net.channel(peer, &addrs).await?;
+    let channel = net.channel(peer, &addrs).await.map_err(Box::new)?;
     Ok(HubClient::new(channel))
 }
 

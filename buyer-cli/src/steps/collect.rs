@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::{Driver, blocking, unix_ms};
 use crate::content_store::ContentStore;
 use crate::domain::next::Step;
+use crate::domain::refute::{Refutation, refutation};
 use crate::domain::verify::{Expected, ResultError, check_claims, check_output};
 use crate::faults;
 use crate::infra::hub::{ClaimsSource, HubClient, HubError, PostedResult};
@@ -37,13 +38,19 @@ enum Refused {
     NoRoot,
 }
 
+/// What the look at a claims file gave.
+enum Checked {
+    Right(ClaimsFile),
+    Wrong(ResultError, Option<Refutation>),
+}
+
 impl Driver<'_> {
     /// Fetches, checks, stores and writes out the result. Paying for it comes after.
     pub(super) async fn collect(&mut self, posted: &DealInfo) -> Result<(), UserError> {
         self.advance_to_posted()?;
         let result_root = posted.result_root.ok_or_else(|| refused(Refused::NoRoot))?;
         let have = self.dealt().collected.as_ref();
-        if !have.is_some_and(|have| have.result_root == result_root) {
+        if have.is_none_or(|have| have.result_root != result_root) {
             let collected = self.fetch(posted).await?;
             self.dealt_mut().collected = Some(collected);
             self.job.note(Moment::Fetched, unix_ms());
@@ -128,11 +135,41 @@ impl Driver<'_> {
                 result_root,
                 cu_total,
             };
-            check_claims(&file, &expected).map(|()| file)
+            Ok::<_, Refused>(match check_claims(&file, &expected) {
+                Ok(()) => Checked::Right(file),
+                Err(error) => Checked::Wrong(error, refutation(&file, &expected)),
+            })
         };
-        blocking(move || check().map_err(Refused::Result))
-            .await
-            .map_err(bad_result)
+        match blocking(check).await? {
+            Checked::Right(file) => Ok(file),
+            Checked::Wrong(error, proof) => Err(self.refute(error, proof).await),
+        }
+    }
+
+    /// Shows the wallet what is false, if it can be shown; the error says what came of it.
+    async fn refute(&self, error: ResultError, proof: Option<Refutation>) -> UserError {
+        let Some(proof) = proof else {
+            return refused(Refused::Result(error));
+        };
+        self.progress
+            .stage("showing the wallet that the bill is false");
+        let terms = &self.dealt().deal.terms;
+        let sent = match proof {
+            Refutation::Sum(step) => Box::pin(self.chain.refute_sum(terms, &[step])).await,
+            Refutation::Bill(bill) => Box::pin(self.chain.refute_bill(terms, &bill)).await,
+        };
+        let refused = refused(Refused::Result(error));
+        match sent {
+            Ok(tx) => refused.escrow(format!(
+                "the cap came back, and the hub's guarantee with it, by transaction {}",
+                tx.hash
+            )),
+            Err(error) => {
+                self.progress
+                    .note(format!("the bill was not refuted on chain: {error}"));
+                refused
+            }
+        }
     }
 
     /// Every output, checked and stored.

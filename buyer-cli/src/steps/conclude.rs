@@ -133,7 +133,8 @@ impl Driver<'_> {
 
     /// Waits a while for the miners' pay. A hub that is away or slow costs the receipt some lines, nothing else.
     async fn note_payouts(&mut self) -> Result<(), UserError> {
-        let owners = results::claims(self.session, &self.job)?.map_or_else(Vec::new, owners);
+        let owners = results::claims(self.session, &self.job)?;
+        let owners = owners.as_ref().map_or_else(Vec::new, claim_owners);
         let Ok(hub) = self.hub().await else {
             return Ok(());
         };
@@ -185,7 +186,7 @@ impl Driver<'_> {
 }
 
 /// Everybody with a claim, once.
-fn owners(claims: ClaimsFile) -> Vec<Address> {
+fn claim_owners(claims: &ClaimsFile) -> Vec<Address> {
     let mut owners: Vec<_> = claims
         .claims
         .iter()

@@ -13,15 +13,15 @@ fn gio_buyer(home: &Path, args: &[&str]) -> Output {
         .args(args)
         .env_clear()
         .env("GIO_BUYER_HOME", home)
-        .current_dir(home.parent().unwrap())
+        .current_dir(home.parent().expect("homes are inside a folder"))
         .output()
-        .unwrap()
+        .expect("the binary was built for this test")
 }
 
 fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    String::from_utf8(output.stdout.clone()).expect("output is text")
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    String::from_utf8(output.stderr.clone()).expect("output is text")
 }

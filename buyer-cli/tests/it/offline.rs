@@ -17,9 +17,9 @@ fn home(dir: &Path) -> PathBuf {
         "factory": address("22"),
         "whitelist": address("33"),
     });
-    fs::write(&contracts, json.to_string()).unwrap();
+    fs::write(&contracts, json.to_string()).expect("the folder can be written");
     let home = dir.join("home");
-    let contracts = contracts.to_str().unwrap();
+    let contracts = contracts.to_str().expect("the path is text");
     // Port 9 is the discard port; nothing serves an RPC there.
     let rpc = "http://127.0.0.1:9";
     let output = gio_buyer(&home, &["init", "--rpc", rpc, "--contracts", contracts]);
