@@ -122,7 +122,11 @@ mod tests {
 
     /// Constant hash rate, exponential intervals: after some periods the mean is a minute.
     #[test]
-    #[expect(clippy::float_arithmetic, reason = "a simulation samples intervals")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a simulation samples intervals"
+    )]
     fn constant_hash_rate_converges_to_sixty_seconds() {
         let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
         let mut uniform = move || {

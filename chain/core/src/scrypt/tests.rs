@@ -40,11 +40,14 @@ fn rfc_7914_salsa_and_block_mix() {
     assert_eq!(state, words(BLOCK_MIX_OUTPUT));
 }
 
+/// Any path's mixing.
+type Mix = Box<dyn FnMut(&mut [Words])>;
+
 #[test]
 fn rfc_7914_ro_mix_on_every_path_and_with_every_number_of_states() {
     let (input, output): (Words, Words) = (words(BLOCK_MIX_INPUT), words(RO_MIX_OUTPUT));
     for count in 1..40 {
-        let mut mixers: Vec<Box<dyn FnMut(&mut [Words])>> = Vec::new();
+        let mut mixers: Vec<Mix> = Vec::new();
         let mut portable = portable::Mixer::<16>::new();
         mixers.push(Box::new(move |states| portable.mix(states)));
         #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,12 @@
 //! Random spends from a seed: templates signed with this crate's own signature hashes, random
 //! programs, and damage done to both.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "random numbers are cut to what a case needs"
+)]
+
 use gio_coin::opcode::*;
 use gio_coin::{
     Coin, Link, OutPoint, Script, ScriptBuilder, SignatureHashes, TaprootExtra, Transaction, TxIn,
@@ -309,7 +315,7 @@ fn random_program(rng: &mut Rng, case: &mut Case) {
         Item::Data(rng.bytes(length))
     });
     let items = items.collect();
-    fulfil(rng, case, wrap, script, items);
+    fulfil(rng, case, wrap, &script, items);
 }
 
 fn script_spend(rng: &mut Rng, case: &mut Case) {
@@ -321,7 +327,7 @@ fn script_spend(rng: &mut Rng, case: &mut Case) {
         Wrap::Tapscript,
     ]);
     let (script, items) = template(rng, wrap);
-    fulfil(rng, case, wrap, script, items);
+    fulfil(rng, case, wrap, &script, items);
 }
 
 fn template(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
@@ -414,17 +420,17 @@ fn multisig(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
 }
 
 /// Pays the input's coin to the script, signs, and puts the items where they belong.
-fn fulfil(rng: &mut Rng, case: &mut Case, wrap: Wrap, script: Script, items: Vec<Item>) {
+fn fulfil(rng: &mut Rng, case: &mut Case, wrap: Wrap, script: &Script, items: Vec<Item>) {
     let (script_pubkey, control) = match wrap {
         Wrap::Bare => (script.clone(), None),
-        Wrap::ScriptHash => (Script::pay_to_script_hash(&script), None),
-        Wrap::Witness => (Script::pay_to_witness_script_hash(&script), None),
+        Wrap::ScriptHash => (Script::pay_to_script_hash(script), None),
+        Wrap::Witness => (Script::pay_to_witness_script_hash(script), None),
         Wrap::NestedWitness => {
-            let program = Script::pay_to_witness_script_hash(&script);
+            let program = Script::pay_to_witness_script_hash(script);
             (Script::pay_to_script_hash(&program), None)
         }
         Wrap::Tapscript => {
-            let (script_pubkey, control) = commit_to_leaf(rng, &script);
+            let (script_pubkey, control) = commit_to_leaf(rng, script);
             (script_pubkey, Some(control))
         }
     };
@@ -433,7 +439,7 @@ fn fulfil(rng: &mut Rng, case: &mut Case, wrap: Wrap, script: Script, items: Vec
     for item in items {
         signed.push(match item {
             Item::Data(data) => data,
-            Item::Signature(index) => sign(rng, case, wrap, &script, index),
+            Item::Signature(index) => sign(rng, case, wrap, script, index),
         });
     }
     let input = &mut case.transaction.inputs[case.input];
@@ -452,7 +458,7 @@ fn fulfil(rng: &mut Rng, case: &mut Case, wrap: Wrap, script: Script, items: Vec
             signed.push(script.as_bytes().to_vec());
             input.witness = signed;
             if wrap == Wrap::NestedWitness {
-                let program = Script::pay_to_witness_script_hash(&script);
+                let program = Script::pay_to_witness_script_hash(script);
                 input.script_sig = push(&[program.as_bytes().to_vec()]);
             }
         }

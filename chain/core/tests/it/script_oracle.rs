@@ -12,8 +12,9 @@ fn oracle_accepts(case: &Case) -> bool {
         .iter()
         .map(|coin| Utxo {
             script_pubkey: coin.script_pubkey.as_bytes().as_ptr(),
-            script_pubkey_len: coin.script_pubkey.as_bytes().len() as u32,
-            value: coin.value.units() as i64,
+            script_pubkey_len: u32::try_from(coin.script_pubkey.as_bytes().len())
+                .expect("scripts are short"),
+            value: coin.value.units().cast_signed(),
         })
         .collect();
     let coin = &case.coins[case.input];
