@@ -1,4 +1,13 @@
 //! Everything that needs more than one package.
-#![expect(clippy::unwrap_used, reason = "a failing test may panic anywhere")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod demo;
+mod market;
+mod money;
+/// wasmtime alone, the oracle the sandbox's own tests use.
+#[path = "../../../crates/runtime/tests/support/peer.rs"]
+#[expect(unreachable_pub, reason = "the file belongs to another test")]
+mod peer;
+mod restart;
+mod story;
 mod vectors;

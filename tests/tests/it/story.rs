@@ -1,0 +1,130 @@
+//! What the stories share: a network in a folder of its own, and a buyer whose answers are JSON.
+
+use std::path::Path;
+
+use gio_e2e::devnet::{Devnet, Settings};
+use gio_protocol::{Address, B256, DealId, Gio};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// A whole market takes both cores of a small machine; two at once would only wait for each other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// A network that stops when the story ends, however it ends.
+pub(crate) struct Story {
+    pub(crate) net: Devnet,
+    _folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+pub(crate) fn block_on<T>(story: impl Future<Output = T>) -> T {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(story)
+}
+
+/// A turn for a story that makes its network by itself.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().await
+}
+
+impl Story {
+    /// A network with chain, contracts and accounts, and no agent running yet.
+    pub(crate) async fn prepare(settings: Settings) -> Self {
+        let turn = turn().await;
+        let folder = tempfile::tempdir().unwrap();
+        let net = Devnet::prepare(folder.path(), settings).await.unwrap();
+        Self {
+            net,
+            _folder: folder,
+            _turn: turn,
+        }
+    }
+
+    /// A network with its hub and all its miners running.
+    pub(crate) async fn start(settings: Settings) -> Self {
+        let mut story = Self::prepare(settings).await;
+        story.net.start_hub().await.unwrap();
+        for number in 0..story.net.miners.len() {
+            story.net.start_miner(number).await.unwrap();
+        }
+        story
+    }
+
+    /// Runs a buyer's command to its end.
+    pub(crate) async fn buyer(&self, args: &[&str]) -> Answer {
+        answer(self.net.buyer(args)).await
+    }
+
+    /// GIO of one account, by its name in the balance table.
+    pub(crate) async fn balance(&self, name: &str) -> Gio {
+        let balances = self.net.balances().await.unwrap();
+        balances
+            .into_iter()
+            .find(|(account, _)| account == name)
+            .unwrap()
+            .1
+    }
+
+    /// The hub's wallet.
+    pub(crate) async fn wallet(&self) -> Address {
+        let accounts = self.net.accounts().await.unwrap();
+        accounts
+            .into_iter()
+            .find(|(account, _)| account == "hub wallet")
+            .unwrap()
+            .1
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) json: Value,
+    #[expect(dead_code, reason = "shown by the message of a failing test")]
+    pub(crate) stderr: String,
+}
+
+impl Answer {
+    /// The job's id, wherever a command tells it.
+    pub(crate) fn job(&self) -> &str {
+        self.json["job"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no job in {self:?}"))
+    }
+
+    pub(crate) fn deal(&self) -> DealId {
+        let text = self.json["receipt"]["deal_id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no deal in {self:?}"));
+        DealId(text.parse::<B256>().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        self
+    }
+}
+
+async fn answer(mut command: Command) -> Answer {
+    let output = command.arg("--json").output().await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    Answer {
+        code: output.status.code().unwrap(),
+        json: serde_json::from_str(&stdout).unwrap_or(Value::String(stdout)),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A text for a command line.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
