@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+
 import {HubFactory} from "src/HubFactory.sol";
 import {HubWallet} from "src/HubWallet.sol";
 import {Whitelist} from "src/Whitelist.sol";
@@ -55,6 +57,13 @@ contract HubFactoryTest is BaseTest {
     function test_r11_createHub_saltIncludesSender(address other, bytes32 salt) public {
         vm.assume(other != hub.addr && other != address(0));
         address mine = factory.predictHub(hub.addr, salt);
+        WalletConfig memory config = WalletConfig(hub.addr, address(factory), factory.parameters());
+        assertEq(
+            mine,
+            Clones.predictDeterministicAddressWithImmutableArgs(
+                address(implementation), abi.encode(config), keccak256(abi.encode(hub.addr, salt)), address(factory)
+            )
+        );
         vm.prank(other);
         address theirs = factory.createHub(salt);
         assertNotEq(theirs, mine, "nobody can take a hub's address");
