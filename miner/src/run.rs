@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::MinerConfig;
 use crate::infra::chain::MarketChain;
+use crate::infra::console::Console;
 use crate::infra::contents::{Contents, ContentsError};
 use crate::infra::observe;
 use crate::infra::store::{Store, StoreError, Writer};
@@ -51,6 +52,8 @@ pub struct Parts {
     pub chain: Arc<dyn MarketChain>,
     /// The network; it must outlive the miner's run.
     pub net: Net,
+    /// Where people are told.
+    pub console: Console,
 }
 
 /// A miner cannot start, or stopped by itself.
@@ -90,6 +93,7 @@ impl Miner {
             chain_id,
             chain,
             net,
+            console,
         } = parts;
         let (store, writer) = Store::open(&folder.join(DATABASE)).await?;
         let contents = Contents::open(&folder.join(CONTENTS), config.cache_bytes())?;
@@ -116,6 +120,7 @@ impl Miner {
             contents,
             runner,
             collect,
+            console,
             desks: Desks::default(),
             rejudge: Notify::new(),
             stop: Stop::default(),
@@ -182,7 +187,7 @@ fn start_workers(deps: &Deps) -> Result<Vec<thread::JoinHandle<()>>, MinerError>
 async fn drain(deps: &Deps) {
     let running = deps.runner.running();
     observe::draining(running);
-    crate::infra::console::stopping(running);
+    deps.console.stopping(running);
     deps.stop.draining.cancel();
     deps.runner.give_back_queued().await;
     if timeout(deps.config.drain(), deps.runner.idle())

@@ -38,6 +38,7 @@ use self::runner::Runner;
 use crate::config::MinerConfig;
 use crate::domain::order::OwnLimits;
 use crate::infra::chain::MarketChain;
+use crate::infra::console::Console;
 use crate::infra::contents::Contents;
 use crate::infra::observe;
 use crate::infra::store::{Store, StoreError};
@@ -70,6 +71,8 @@ pub struct Deps {
     pub runner: Runner,
     /// Asks for pay to be pulled.
     pub collect: CollectHandle,
+    /// Where people are told.
+    pub console: Console,
     /// The hubs worked for.
     pub desks: Desks,
     /// Wakes discovery: something was paid, or was not.

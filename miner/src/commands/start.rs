@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{config, usage};
 use crate::config::Config;
 use crate::infra::chain::EvmChain;
-use crate::infra::console;
+use crate::infra::console::Console;
 use crate::run::{Miner, Parts};
 
 /// Mines until the stop signal.
@@ -34,9 +34,11 @@ pub async fn run(home: &Home) -> Result<(), UserError> {
         chain_id: config.contracts.chain_id,
         chain: Arc::new(EvmChain::new(chain, owner)),
         net: net.clone(),
+        console: Console::Stdout,
         config: config.miner,
     };
-    console::started(owner, parts.config.cores().get(), home.folder());
+    let cores = parts.config.cores().get();
+    parts.console.started(owner, cores, home.folder());
     let miner = Miner::build(home.folder(), parts).await?;
     let result = miner.run(shutdown_signal()).await;
     stop_net.cancel();

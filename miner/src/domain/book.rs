@@ -402,7 +402,7 @@ impl Book {
     }
 
     fn park(&mut self, order: Order, now: UnixSeconds) {
-        let until = order.deadline.min(now.after(PARK_SECONDS));
+        let until = now.after(PARK_SECONDS);
         self.queued.insert(order.key());
         self.parked.push_back(Parked { order, until });
     }

@@ -2,45 +2,64 @@
 
 use std::fmt::Display;
 use std::io::{Write as _, stderr, stdout};
+use std::path::Path;
 
 use gio_protocol::amount::CU_PER_PU;
 use gio_protocol::{Address, DealId, Gio, PricePerPu};
 
 use crate::domain::trust::Judgement;
 
-/// The first lines.
-pub fn started(owner: Address, cores: u32, home: &std::path::Path) {
-    line(format_args!("miner {owner}"));
-    let home = home.display();
-    line(format_args!("{cores} units at a time; home {home}"));
+/// Where a running miner tells its story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// On stdout.
+    Stdout,
+    /// Nowhere: somebody else looks after this miner.
+    Silent,
 }
 
-/// A hub, when its status changes.
-pub fn hub(name: &str, wallet: Address, net_price: PricePerPu, judgement: &Judgement) {
-    let status = judgement.status.name();
-    let (price, reason) = (net_price.0, &judgement.reason);
-    let name = printable(name);
-    line(format_args!(
-        "hub {name} {wallet}: {status}, pays {price} GIO per PU ({reason})"
-    ));
-}
+impl Console {
+    fn say(self, text: impl Display) {
+        match self {
+            Self::Stdout => line(text),
+            Self::Silent => {}
+        }
+    }
 
-/// A deal the hub has paid for.
-pub fn deal_paid(deal: DealId, hub: &str, units: u64, cu: u64, earned: Gio) {
-    let (pu, hub) = (pu(u128::from(cu)), printable(hub));
-    line(format_args!(
-        "deal {deal} of {hub}: {units} units, {pu} PU, {earned} GIO"
-    ));
-}
+    /// The first lines.
+    pub fn started(self, owner: Address, cores: u32, home: &Path) {
+        self.say(format_args!("miner {owner}"));
+        let home = home.display();
+        self.say(format_args!("{cores} units at a time; home {home}"));
+    }
 
-/// Pay in this miner's account.
-pub fn pulled(wallet: Address, amount: Gio) {
-    line(format_args!("received {amount} GIO from {wallet}"));
-}
+    /// A hub, when its status changes.
+    pub fn hub(self, name: &str, wallet: Address, net_price: PricePerPu, judgement: &Judgement) {
+        let status = judgement.status.name();
+        let (price, reason) = (net_price.0, &judgement.reason);
+        let name = printable(name);
+        self.say(format_args!(
+            "hub {name} {wallet}: {status}, pays {price} GIO per PU ({reason})"
+        ));
+    }
 
-/// A stop signal came.
-pub fn stopping(running: usize) {
-    line(format_args!("stopping; {running} units still run"));
+    /// A deal the hub has paid for.
+    pub fn deal_paid(self, deal: DealId, hub: &str, units: u64, cu: u64, earned: Gio) {
+        let (pu, hub) = (pu(u128::from(cu)), printable(hub));
+        self.say(format_args!(
+            "deal {deal} of {hub}: {units} units, {pu} PU, {earned} GIO"
+        ));
+    }
+
+    /// Pay in this miner's account.
+    pub fn pulled(self, wallet: Address, amount: Gio) {
+        self.say(format_args!("received {amount} GIO from {wallet}"));
+    }
+
+    /// A stop signal came.
+    pub fn stopping(self, running: usize) {
+        self.say(format_args!("stopping; {running} units still run"));
+    }
 }
 
 /// A line. Whoever closed our output does not read it, and the miner goes on.

@@ -17,8 +17,8 @@ use super::desk::Desk;
 use super::{Deps, now};
 use crate::domain::trust::is_even;
 use crate::infra::chain::{Approval, ChainFailure, PullFailure};
+use crate::infra::observe;
 use crate::infra::store::{Change, PullRow, PullState, StoreError};
-use crate::infra::{console, observe};
 
 /// How often wallets are looked at although nobody said that they paid.
 const EVERY: Duration = Duration::from_secs(60);
@@ -105,7 +105,8 @@ async fn show_deal(desk: &Desk, deal: DealId) -> Result<(), StoreError> {
     let row = desk.deps.store.deal(deal).await?;
     if let Some(row) = row.filter(|row| row.wallet == desk.hub.wallet) {
         let (units, cu) = (row.accepted_units, row.accepted_cu.0);
-        console::deal_paid(deal, &desk.hub.name, units, cu, row.earned());
+        let console = desk.deps.console;
+        console.deal_paid(deal, &desk.hub.name, units, cu, row.earned());
     }
     Ok(())
 }
@@ -237,7 +238,7 @@ async fn end(
 async fn arrived(deps: &Deps, pull: &PullRow, tx: Option<B256>) -> Result<(), StoreError> {
     let wallet = pull.wallet;
     observe::pulled(wallet, pull.amount, tx);
-    console::pulled(wallet, pull.amount);
+    deps.console.pulled(wallet, pull.amount);
     if let Some(desk) = deps.desks.get(wallet) {
         desk.pulled(pull.amount);
     }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gio_content::ContentRef;
 use gio_keys::PublicKey;
 use gio_net::wire::{MinerMessage, miner_message::Body};
 use gio_net::{Multiaddr, PeerId, VerifiedAnnouncement, public_key_of};
-use gio_protocol::{Address, Domain, Gio};
+use gio_protocol::{Address, Domain, Gio, UnixSeconds};
 use gio_runtime::RunControl;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -97,6 +97,10 @@ pub(super) struct State {
     pub(super) outputs: HashMap<UnitKey, Pinned>,
     line: Option<Line>,
     addrs: Vec<Multiaddr>,
+    /// Block time when the chain was last asked.
+    chain_time: UnixSeconds,
+    /// Pulls that arrived: what the chain said before the last one is out of date.
+    pulls: u64,
 }
 
 impl Desk {
@@ -178,19 +182,36 @@ impl Desk {
     /// # Errors
     /// [`ChainFailure`]; nothing has changed then.
     pub async fn refresh(self: &Arc<Self>) -> Result<Funds, ChainFailure> {
-        let funds = self.deps.chain.funds(self.hub.wallet).await?;
-        let todo = self
-            .state()
-            .book
-            .set_chain(funds.backing, funds.approved, now());
-        self.act(todo);
-        self.publish_limit();
-        Ok(funds)
+        loop {
+            let pulls = self.state().pulls;
+            let funds = self.deps.chain.funds(self.hub.wallet).await?;
+            let mut state = self.state();
+            if state.pulls != pulls {
+                // An approval would count that a pull has just used up.
+                continue;
+            }
+            state.chain_time = funds.time;
+            let todo = state.book.set_chain(funds.backing, funds.approved, now());
+            drop(state);
+            self.act(todo);
+            self.publish_limit();
+            return Ok(funds);
+        }
+    }
+
+    /// When the hub gives an order elsewhere. Its deadline is by the hub's clock, which may be the chain's: block time
+    /// stands still between blocks, so a deadline is past only when it is past by both clocks.
+    pub(super) fn due(&self, deadline: UnixSeconds) -> Option<Instant> {
+        let clock = now().min(self.state().chain_time);
+        Instant::now().checked_add(Duration::from_secs(clock.until(deadline)))
     }
 
     /// Pay arrived.
     pub fn pulled(self: &Arc<Self>, amount: Gio) {
-        let todo = self.state().book.pull(amount, now());
+        let mut state = self.state();
+        state.pulls += 1;
+        let todo = state.book.pull(amount, now());
+        drop(state);
         self.act(todo);
         self.publish_limit();
     }
@@ -273,6 +294,8 @@ async fn recall(
         outputs: outputs.collect(),
         line: None,
         addrs,
+        chain_time: UnixSeconds(0),
+        pulls: 0,
     })
 }
 

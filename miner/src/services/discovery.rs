@@ -14,8 +14,8 @@ use super::{Deps, now};
 use crate::domain::selection::{Candidate, choose};
 use crate::domain::trust::{Announced, HubStatus, Judgement, judge};
 use crate::infra::chain::{ChainFailure, place_of};
+use crate::infra::observe;
 use crate::infra::store::{Change, HubRow, StoreError};
-use crate::infra::{console, observe};
 
 /// How often everything is looked at although nothing was heard.
 const ROUND: Duration = Duration::from_secs(15);
@@ -36,6 +36,8 @@ struct Known {
     wallet: Address,
     judgement: Judgement,
     at: Instant,
+    /// Something happened since.
+    stale: bool,
 }
 
 /// The loop's own memory.
@@ -106,8 +108,9 @@ impl Discovery {
 
     /// Everybody but fakes is judged anew: something was paid, or was not.
     fn expire(&mut self) {
-        self.known
-            .retain(|_, known| known.judgement.status == HubStatus::Fake);
+        for known in self.known.values_mut() {
+            known.stale |= known.judgement.status != HubStatus::Fake;
+        }
     }
 
     fn concerns_us(&self, hub: &VerifiedAnnouncement) -> bool {
@@ -125,11 +128,14 @@ impl Discovery {
             _ => JUDGEMENT_HOLDS,
         };
         let same = known.said == announced(hub) && known.wallet == hub.announcement().wallet;
-        !same || known.at.elapsed() >= holds
+        known.stale || !same || known.at.elapsed() >= holds
     }
 
     async fn judge(&mut self, hub: &VerifiedAnnouncement) -> Result<(), StoreError> {
         let (said, wallet) = (announced(hub), hub.announcement().wallet);
+        if self.is_paying(said.owner, wallet).await? {
+            return Ok(());
+        }
         let judgement = match self.ask(&said, wallet).await? {
             Ok(judgement) => judgement,
             Err(failure) => {
@@ -142,17 +148,25 @@ impl Discovery {
         let before = self.deps.store.hub(wallet, said.owner).await?;
         if before.is_none_or(|before| before.status != row.status || before.reason != row.reason) {
             observe::hub_judged(wallet, &row.name, &judgement);
-            console::hub(&row.name, wallet, row.net_price, &judgement);
+            let console = self.deps.console;
+            console.hub(&row.name, wallet, row.net_price, &judgement);
         }
         self.deps.store.apply(vec![Change::Hub(row)]).await?;
         let known = Known {
             wallet,
             judgement,
             at: Instant::now(),
+            stale: false,
             said,
         };
         self.known.insert(known.said.owner, known);
         Ok(())
+    }
+
+    /// While a pull is under way nobody can say what has arrived: the last judgement stands.
+    async fn is_paying(&self, owner: Address, wallet: Address) -> Result<bool, StoreError> {
+        let known = self.known.contains_key(&owner);
+        Ok(known && self.deps.store.pull_under_way(wallet).await?.is_some())
     }
 
     async fn ask(

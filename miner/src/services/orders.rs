@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gio_net::wire::{Assign, Failed, UnitFailure, UnitRef, miner_message::Body};
@@ -19,7 +19,7 @@ use super::desk::Desk;
 use super::fetch::FetchError;
 use super::now;
 use super::programs::ProgramError;
-use super::runner::{Failure, Finished, Job, JobInput, control_until};
+use super::runner::{Failure, Finished, Job, JobInput};
 use crate::domain::book::{Refusal, Todo};
 use crate::domain::order::{Input, Order, OrderRefusal, UnitKey, check_due, check_terms};
 use crate::infra::observe;
@@ -53,6 +53,19 @@ impl SupplyError {
             Self::Module(error) | Self::Input(error) => error.is_transient(),
             Self::Program(error) => error.is_transient(),
         }
+    }
+}
+
+/// How long an order has, and how to stop it.
+struct Timing {
+    control: RunControl,
+    due: Option<Instant>,
+}
+
+impl Timing {
+    fn until(due: Option<Instant>) -> Self {
+        let control = due.map_or_else(RunControl::none, RunControl::with_deadline);
+        Self { control, due }
     }
 }
 
@@ -121,15 +134,14 @@ impl Desk {
         }
         let mut ready = Vec::new();
         for order in todo.start {
-            let control = control_until(order.deadline, now());
-            let mut state = self.state();
-            state.controls.insert(order.key(), control.clone());
-            drop(state);
+            let timing = Timing::until(self.due(order.deadline));
+            let control = timing.control.clone();
+            self.state().controls.insert(order.key(), control);
             match self.at_hand(&order) {
-                Some((program, input)) => ready.push(self.job(order, program, input, control)),
+                Some((program, input)) => ready.push(self.job(order, program, input, timing)),
                 None => {
                     let desk = Arc::clone(self);
-                    let task = async move { desk.prepare(order, control).await };
+                    let task = async move { desk.prepare(order, timing).await };
                     self.deps.stop.tasks.spawn(task);
                 }
             }
@@ -180,26 +192,27 @@ impl Desk {
         Some((program, JobInput::Inline(input.clone())))
     }
 
-    fn job(&self, order: Order, program: Program, input: JobInput, control: RunControl) -> Job {
+    fn job(&self, order: Order, program: Program, input: JobInput, timing: Timing) -> Job {
         Job {
             order,
             program,
             input,
             domain: self.hub.domain,
-            control,
+            control: timing.control,
+            due: timing.due,
             finished: self.finished.clone(),
         }
     }
 
     /// Gets what an order needs, then queues it.
-    async fn prepare(self: Arc<Self>, order: Order, control: RunControl) {
+    async fn prepare(self: Arc<Self>, order: Order, timing: Timing) {
         let supplied = tokio::select! {
             supplied = self.supply(&order) => supplied.map_err(Failure::from),
             () = self.deps.stop.draining.cancelled() => Err(Failure::Stopping),
         };
         match supplied {
             Ok((program, input)) => {
-                let job = self.job(order, program, input, control);
+                let job = self.job(order, program, input, timing);
                 self.deps.runner.push([job]);
             }
             Err(failure) => {

@@ -74,7 +74,10 @@ impl Desk {
             self.state().controls.remove(&key);
             match result {
                 Ok(made) => self.keep(key, made, &mut sorted).await,
-                Err(failure) => sorted.failed.push((key, failure)),
+                Err(failure) => {
+                    let failure = self.as_told(failure);
+                    sorted.failed.push((key, failure));
+                }
             }
         }
         if !sorted.rows.is_empty() {
@@ -88,6 +91,15 @@ impl Desk {
         }
         self.tell(sorted).await;
         Ok(())
+    }
+
+    /// A run this miner stopped because it stops is no wish of the hub's.
+    fn as_told(&self, failure: Failure) -> Failure {
+        if failure.is_cancel() && self.deps.stop.draining.is_cancelled() {
+            Failure::Stopping
+        } else {
+            failure
+        }
     }
 
     /// Puts a claim's output where it stays until the hub has answered.

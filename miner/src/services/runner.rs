@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use gio_keys::MachineKey;
-use gio_protocol::{Address, B256, Claim, Cu, Domain, Signature, UnixSeconds};
+use gio_protocol::{Address, B256, Claim, Cu, Domain, Signature};
 use gio_runtime::{Engine, Program, RunControl, RunError, UnitLimits};
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
@@ -33,6 +33,8 @@ pub struct Job {
     pub domain: Domain,
     /// Stops the run.
     pub control: RunControl,
+    /// When the hub gives the unit elsewhere; `None` if that is past all reckoning.
+    pub due: Option<Instant>,
     /// Who wants to know. Has room for every job of its desk, so that a worker never waits for a hub.
     pub finished: mpsc::Sender<Finished>,
 }
@@ -260,23 +262,13 @@ impl Shared {
     }
 }
 
-/// The stop signal of a unit that is due at `deadline`.
-#[must_use]
-pub fn control_until(deadline: UnixSeconds, now: UnixSeconds) -> RunControl {
-    let left = Duration::from_secs(now.until(deadline));
-    match Instant::now().checked_add(left) {
-        Some(deadline) => RunControl::with_deadline(deadline),
-        None => RunControl::none(),
-    }
-}
-
 /// Checks, runs, claims, signs: everything about a unit that needs a processor.
 fn perform(tools: &Tools, job: &Job) -> Result<Made, Failure> {
     let Job { order, control, .. } = job;
     if control.is_cancelled() {
         return Err(RunError::Cancelled.into());
     }
-    if super::now() >= order.deadline {
+    if job.due.is_some_and(|due| Instant::now() >= due) {
         return Err(Failure::Late);
     }
     let input = match &job.input {
