@@ -156,6 +156,13 @@ pub fn gio_text(amount: Gio) -> String {
     }
 }
 
+/// `1 unit`, `48 units`.
+#[must_use]
+pub fn units_text(count: u32) -> String {
+    let word = if count == 1 { "unit" } else { "units" };
+    format!("{count} {word}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,5 +219,6 @@ mod tests {
         assert_eq!(pu_text(Cu(1)), "0.000000001");
         assert_eq!(gio_text(Gio::from_units(150_000_000)), "1.5");
         assert_eq!(gio_text(Gio::ZERO), "0.0");
+        assert_eq!([units_text(1), units_text(0)], ["1 unit", "0 units"]);
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{ProgressFlag, find_job};
 use crate::cli::Global;
-use crate::decimal::pu_text;
+use crate::decimal::{pu_text, units_text};
 use crate::domain::layout::UnitOutcome;
 use crate::domain::work::Work;
 use crate::infra::inputs::restore;
@@ -70,7 +70,7 @@ impl Check {
         let work = blocking(move || restore(&order, &contents)).await?;
         let wanted = self.wanted(&claimed)?;
         let progress = self.progress.start();
-        progress.stage(format!("running {} units here", wanted.len()));
+        progress.stage(format!("running {} here", units_text(count_of(&wanted))));
         let own = own_run(&session, &job, work, &wanted, progress).await?;
         let pairs = wanted.iter().zip(&own);
         let differences: Vec<Difference> = pairs
@@ -198,12 +198,15 @@ fn compare(unit: u32, claimed: &UnitOutcome, own: &UnitOutcome) -> Vec<Differenc
         .collect()
 }
 
+fn count_of(units: &[u32]) -> u32 {
+    u32::try_from(units.len()).unwrap_or(u32::MAX)
+}
+
 fn text(report: &Report) -> String {
-    let (count, pu) = (report.checked.len(), pu_text(report.cu));
+    let count = units_text(count_of(&report.checked));
+    let pu = pu_text(report.cu);
     if report.differences.is_empty() {
-        return format!(
-            "{count} units run again, {pu} PU: every claim is as this machine computes it"
-        );
+        return format!("{count} run again, {pu} PU: every claim is as this machine computes it");
     }
     let line = |d: &Difference| {
         let Difference {

@@ -12,7 +12,7 @@ use super::ProgressFlag;
 use super::check::counter;
 use crate::cli::Global;
 use crate::content_store::ContentStore;
-use crate::decimal::pu_text;
+use crate::decimal::{pu_text, units_text};
 use crate::domain::layout::UnitOutcome;
 use crate::domain::receipt::UnitCounts;
 use crate::domain::work::Work;
@@ -79,7 +79,10 @@ impl Run {
             error
         })?;
         let progress = self.progress.start();
-        progress.stage(format!("running {} units here", loaded.work.unit_count()));
+        progress.stage(format!(
+            "running {} here",
+            units_text(loaded.work.unit_count())
+        ));
         let module = module_of(&loaded);
         let config = sandbox.clone();
         let outcomes = run_all(config, loaded.work.clone(), module, progress).await?;
@@ -167,8 +170,9 @@ fn text(report: &Report) -> String {
     } = report;
     let (total, largest) = (pu_text(report.cu_total), pu_text(report.cu_largest_unit));
     let mut text = format!(
-        "{units} units run here, {failed} ended with an error\n  used     {total} PU in all, {largest} PU at most in one unit\n  output   {}\n",
-        out.display()
+        "{} run here, {failed} ended with an error\n  used     {total} PU in all, {largest} PU at most in one unit\n  output   {}\n",
+        units_text(*units),
+        out.display(),
     );
     if let Some(failure) = &report.assembly_failure {
         text.push_str(failure);

@@ -26,17 +26,17 @@ use crate::steps::{Approval, Driver, Goal, blocking, unix_ms};
 /// (wasm, args: runs here, over the units' files); [limits] pu, memory_mib, output_mib, of each unit; [price] cap_gio,
 /// max_price_per_pu, deadline_minutes, window_minutes; [hubs] regions, only. Every key but wasm has a default.
 ///
-/// The result goes to --out: with directory every unit's files below <unit>/ (directly into the folder if split is
-/// none), with concat the file stdout, with reduce the reducing program's files. units.json says how each unit ended;
-/// stdout and stderr are those of the only unit or of the reducing program, units/<unit>/ holds the others'. If a
-/// program wrote a file of one of these names itself, its files are below files/. receipt.json is the receipt.
+/// The result goes to --out: with directory the files of unit N below N/ (directly into the folder if split is none),
+/// with concat the file stdout, with reduce the reducing program's files. units.json says how each unit ended; stdout
+/// and stderr are those of the only unit or of the reducing program, units/N/ holds those of unit N. If a program wrote
+/// a file of one of these names itself, its files are below files/. receipt.json is the receipt.
 #[derive(Clone, Debug, Args)]
 pub struct Submit {
     #[command(flatten)]
     job: JobFlags,
     #[command(flatten)]
     market: MarketFlags,
-    /// Where the result goes [default: ./<job id>]
+    /// Where the result goes [default: a folder named as the job]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Leave as soon as the cap is in escrow

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use gio_protocol::{Address, B256, ClaimsFile, Cu, DealId, Gio, Status, bill};
 use serde::Serialize;
 
-use crate::decimal::{gio_text, pu_text};
+use crate::decimal::{gio_text, pu_text, units_text as count_text};
 use crate::domain::next::{End, Step};
 use crate::job::{Dealt, Job, JobId, Moment, Settlement};
 
@@ -314,7 +314,7 @@ fn miner_text(miner: &MinerLine) -> String {
         }
         _ => "not paid yet, as far as the hub says".to_owned(),
     };
-    format!("{address}  {units} units, {pu} PU, {paid}")
+    format!("{address}  {}, {pu} PU, {paid}", count_text(*units))
 }
 
 #[cfg(test)]
