@@ -2,8 +2,12 @@
 
 #[path = "../tests/it/generator.rs"]
 mod generator;
+#[path = "../tests/it/rng.rs"]
+mod rng;
 #[path = "../tests/it/script_oracle.rs"]
 mod script_oracle;
+#[path = "../tests/it/signing.rs"]
+mod signing;
 
 #[expect(clippy::print_stdout, reason = "the result of a long test")]
 fn main() {

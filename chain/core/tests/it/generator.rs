@@ -13,40 +13,10 @@ use gio_coin::{
     TxOut, Txid, Witness, sha256,
 };
 use gio_protocol::Gio;
-use secp256k1::{Keypair, Message, PublicKey, SECP256K1, Scalar, SecretKey};
+use secp256k1::{Keypair, SECP256K1};
 
-/// A small generator of pseudo-random numbers (splitmix64): the same cases on every machine.
-pub(crate) struct Rng(pub(crate) u64);
-
-impl Rng {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub(crate) fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    pub(crate) fn byte(&mut self) -> u8 {
-        self.next() as u8
-    }
-
-    pub(crate) fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())].clone()
-    }
-
-    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.byte()).collect()
-    }
-}
+use super::rng::Rng;
+use super::signing::{Wrap, commit_to_leaf, ecdsa, hash_type, key, leaf_hash, schnorr, secret};
 
 /// A transaction, the coins it spends, and the input under test.
 #[derive(Clone, Debug)]
@@ -56,34 +26,11 @@ pub(crate) struct Case {
     pub(crate) input: usize,
 }
 
-/// How a script is paid to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrap {
-    Bare,
-    ScriptHash,
-    Witness,
-    NestedWitness,
-    Tapscript,
-}
-
 /// An item that fulfils a script, before the transaction to sign is complete.
 #[derive(Clone, Debug)]
 enum Item {
     Data(Vec<u8>),
     Signature(usize),
-}
-
-fn secret(index: usize) -> SecretKey {
-    SecretKey::from_slice(&sha256(&[index as u8, 0x67])).expect("a hash is a key")
-}
-
-fn key(index: usize, wrap: Wrap) -> Vec<u8> {
-    let key = PublicKey::from_secret_key(SECP256K1, &secret(index));
-    match wrap {
-        Wrap::Tapscript => key.x_only_public_key().0.serialize().to_vec(),
-        _ if index % 4 == 3 => key.serialize_uncompressed().to_vec(),
-        _ => key.serialize().to_vec(),
-    }
 }
 
 /// A random case.
@@ -138,44 +85,6 @@ fn bare_case(rng: &mut Rng) -> Case {
             lock_time: rng.pick(&[0, 5, 1000, 499_999_999, 500_000_000, 1_700_000_000]),
         },
     }
-}
-
-fn hash_type(rng: &mut Rng) -> u8 {
-    match rng.below(12) {
-        0 => rng.byte(),
-        1..4 => rng.pick(&[2, 3, 0x81, 0x82, 0x83]),
-        _ => 1,
-    }
-}
-
-fn ecdsa(rng: &mut Rng, index: usize, hash_type: u8, hash: [u8; 32]) -> Vec<u8> {
-    let mut signature = SECP256K1.sign_ecdsa(&Message::from_digest(hash), &secret(index));
-    if rng.one_in(8) {
-        signature = high_s(signature);
-    }
-    let mut bytes = signature.serialize_der().to_vec();
-    bytes.push(hash_type);
-    bytes
-}
-
-/// The other form of the same signature.
-fn high_s(signature: secp256k1::ecdsa::Signature) -> secp256k1::ecdsa::Signature {
-    let mut compact = signature.serialize_compact();
-    let s = SecretKey::from_slice(&compact[32..])
-        .expect("s is in range")
-        .negate();
-    compact[32..].copy_from_slice(&s.secret_bytes());
-    secp256k1::ecdsa::Signature::from_compact(&compact).expect("r and s are in range")
-}
-
-fn schnorr(keypair: &Keypair, hash_type: u8, hash: Option<[u8; 32]>) -> Vec<u8> {
-    let message = Message::from_digest(hash.unwrap_or([7; 32]));
-    let signature = SECP256K1.sign_schnorr_no_aux_rand(&message, keypair);
-    let mut bytes = signature.serialize().to_vec();
-    if hash_type != 0 {
-        bytes.push(hash_type);
-    }
-    bytes
 }
 
 fn taproot_key_spend(rng: &mut Rng, case: &mut Case) {
@@ -494,43 +403,6 @@ fn sign(rng: &mut Rng, case: &Case, wrap: Wrap, script: &Script, index: usize) -
         _ => hashes.witness_v0(case.input, code, hash_type),
     };
     ecdsa(rng, index, hash_type, hash)
-}
-
-fn tagged(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let tag = sha256(tag.as_bytes());
-    sha256(&[&[&tag[..], &tag[..]], parts].concat().concat())
-}
-
-fn leaf_hash(script: &Script) -> [u8; 32] {
-    let mut length = Vec::new();
-    gio_coin::put_compact(&mut length, script.as_bytes().len());
-    tagged("TapLeaf", &[&[0xc0], &length, script.as_bytes()])
-}
-
-/// An output with a tree of one to three leaves, and the control block of this one.
-fn commit_to_leaf(rng: &mut Rng, script: &Script) -> (Script, Vec<u8>) {
-    let mut path = Vec::new();
-    let mut node = leaf_hash(script);
-    for _ in 0..rng.below(3) {
-        let other = sha256(&rng.bytes(4));
-        let (first, second) = if node < other {
-            (node, other)
-        } else {
-            (other, node)
-        };
-        node = tagged("TapBranch", &[&first, &second]);
-        path.extend_from_slice(&other);
-    }
-    let internal = secret(3).x_only_public_key(SECP256K1).0;
-    let tweak = tagged("TapTweak", &[&internal.serialize(), &node]);
-    let tweak = Scalar::from_be_bytes(tweak).expect("a hash is in range");
-    let (output, parity) = internal
-        .add_tweak(SECP256K1, &tweak)
-        .expect("a valid tweak");
-    let mut control = vec![0xc0 | parity.to_u8()];
-    control.extend_from_slice(&internal.serialize());
-    control.extend_from_slice(&path);
-    (Script::pay_to_taproot(&output.serialize()), control)
 }
 
 fn damage(rng: &mut Rng, case: &mut Case) {

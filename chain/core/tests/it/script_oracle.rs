@@ -3,7 +3,8 @@
 use bitcoinconsensus::{Utxo, VERIFY_ALL_PRE_TAPROOT, VERIFY_TAPROOT, verify_with_flags};
 use gio_coin::{SignatureHashes, Strictness, verify_input};
 
-use super::generator::{Case, Rng, case};
+use super::generator::{Case, case};
+use super::rng::Rng;
 
 /// Whether the consensus library accepts the spend.
 fn oracle_accepts(case: &Case) -> bool {
