@@ -24,7 +24,7 @@ pub struct Init {
     /// The market's contracts: a JSON file with chain_id, token, factory and whitelist
     #[arg(long, value_name = "FILE.json")]
     contracts: PathBuf,
-    /// Peers to find hubs through, as multiaddrs that end in /p2p/<peer>
+    /// Peers to find hubs through, as multiaddrs that end in /p2p/PEER
     #[arg(long, value_name = "MULTIADDR", num_args = 1..)]
     bootstrap: Vec<String>,
 }

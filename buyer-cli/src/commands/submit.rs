@@ -17,20 +17,36 @@ use crate::output::Output;
 use crate::session::Session;
 use crate::steps::{Approval, Driver, Goal, blocking, unix_ms};
 
+/// What the job file may say and where the result goes, after the flags.
+const AFTER_HELP: &str = "\
+Job file (TOML; every key but wasm has a default, paths are relative to the file):
+  name, wasm, args, env, inputs, shared, stdin, verify
+  [split]     by = none, files, range (start, end, units), lines (file, units),
+              bytes (file, size) or list (items)
+  [assemble]  by = directory, concat or reduce (wasm, args: runs here, over the units' files)
+  [limits]    pu, memory_mib, output_mib: of each unit
+  [price]     cap_gio, max_price_per_pu, deadline_minutes, window_minutes
+  [hubs]      regions, only
+
+Result (in --out):
+  directory   <unit>/...       every unit's files; directly in the folder if split is none
+  concat      stdout           all standard outputs in unit order
+  reduce      ...              the reducing program's files
+  always      units.json       how each unit ended, its CU and its miner
+              receipt.json     what it cost, who was paid, what was proven
+              stdout, stderr   of the only unit, or of the reducing program
+              units/<unit>/    the other units' stdout and stderr, as far as they wrote any
+  If a program wrote a file of one of these names itself, all its files are below files/.
+
+Exit codes: 0 done, 2 the job is wrong, 10 a unit failed, 11 not delivered, 12 no hub fits,
+13 too little money, 14 somebody cannot be reached, 15 the result is not what was posted,
+20 detached.";
+
 /// Run a job on the market and pay for it
 ///
 /// The first line printed is the job's id. Ctrl-C detaches: the job goes on, `attach` comes back to it.
-///
-/// The job file's keys: name, wasm, args, env, inputs, shared, stdin, verify; [split] by = none, files, range (start,
-/// end, units), lines (file, units), bytes (file, size) or list (items); [assemble] by = directory, concat or reduce
-/// (wasm, args: runs here, over the units' files); [limits] pu, memory_mib, output_mib, of each unit; [price] cap_gio,
-/// max_price_per_pu, deadline_minutes, window_minutes; [hubs] regions, only. Every key but wasm has a default.
-///
-/// The result goes to --out: with directory the files of unit N below N/ (directly into the folder if split is none),
-/// with concat the file stdout, with reduce the reducing program's files. units.json says how each unit ended; stdout
-/// and stderr are those of the only unit or of the reducing program, units/N/ holds those of unit N. If a program wrote
-/// a file of one of these names itself, its files are below files/. receipt.json is the receipt.
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = AFTER_HELP)]
 pub struct Submit {
     #[command(flatten)]
     job: JobFlags,

@@ -44,7 +44,7 @@ pub enum InputError {
     /// Folders without end.
     #[error("{} is more than {FOLDER_DEPTH_MAX} folders deep", .0.display())]
     TooDeep(PathBuf),
-    /// More than [`INPUT_BYTES_MAX`].
+    /// More than the inputs of one job may have.
     #[error("the inputs have more than {} MiB", INPUT_BYTES_MAX >> 20)]
     TooLarge,
     /// The program is not one this market runs.
