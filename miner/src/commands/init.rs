@@ -3,7 +3,7 @@
 use std::fs;
 
 use gio_agent::files::{Access, write_durably};
-use gio_agent::{ExitStatus, Home, UserError};
+use gio_agent::{ExitStatus, Home, HomeError, UserError};
 use gio_evm::Deployment;
 use gio_protocol::PricePerPu;
 
@@ -15,7 +15,7 @@ use crate::infra::console;
 /// Makes key and config, and prints the account.
 ///
 /// # Errors
-/// If a key or a config is there already, or an argument is wrong; nothing was made then.
+/// If a config is there already, or an argument is wrong; nothing was made then.
 pub fn run(home: &Home, args: &Init) -> Result<(), UserError> {
     let text = fs::read_to_string(&args.contracts).map_err(|error| {
         let path = args.contracts.display();
@@ -32,7 +32,12 @@ pub fn run(home: &Home, args: &Init) -> Result<(), UserError> {
         return Err(UserError::new(message, ExitStatus::Usage)
             .hint("nothing was changed; choose another --home for a second miner"));
     }
-    let key = home.create_key().map_err(usage)?;
+    let key = match home.create_key() {
+        // An earlier `init` was interrupted between key and config.
+        Err(HomeError::KeyExists(_)) => home.key(),
+        made => made,
+    };
+    let key = key.map_err(usage)?;
     write_durably(&home.config_path(), text.as_bytes(), Access::Public)?;
     console::line(key.address());
     let folder = home.folder().display();
@@ -148,6 +153,16 @@ mod tests {
         assert_eq!(error.status, ExitStatus::Usage);
         assert_eq!(home.key().unwrap().address(), key.address());
         assert_eq!(fs::read(home.config_path()).unwrap(), config);
+    }
+
+    #[test]
+    fn an_interrupted_init_goes_on_with_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(Some(dir.path().join("m")), Role::Miner);
+        let key = home.create_key().unwrap();
+        run(&home, &args(dir.path())).unwrap();
+        assert_eq!(home.key().unwrap().address(), key.address());
+        Config::load(&home.config_path()).unwrap();
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Discovery {
         };
         let row = row_of(hub, &judgement);
         let before = self.deps.store.hub(wallet, said.owner).await?;
-        if before.is_none_or(|before| before.status != row.status || before.reason != row.reason) {
+        if before.is_none_or(|before| is_news(&before, &row)) {
             observe::hub_judged(wallet, &row.name, &judgement);
             let console = self.deps.console;
             console.hub(&row.name, wallet, row.net_price, &judgement);
@@ -250,6 +250,12 @@ impl Discovery {
         let known = self.known.get(&hub.announcement().owner);
         known.map_or(HubStatus::Unknown, |known| known.judgement.status)
     }
+}
+
+/// Every payment changes the reason why a hub is safe; that is no news.
+fn is_news(before: &HubRow, now: &HubRow) -> bool {
+    let other_reason = before.reason != now.reason && now.status != HubStatus::Safe;
+    before.status != now.status || other_reason
 }
 
 fn announced(hub: &VerifiedAnnouncement) -> Announced {
