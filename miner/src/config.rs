@@ -78,8 +78,8 @@ impl Default for MinerConfig {
             prefetch: 0,
             // A tenth of what hubs offer by default: below it electricity costs more.
             net_price_min: PricePerPu(Gio::from_units(100_000)),
-            // A batch of units with CU limits of a few hundred PU each at default prices.
-            exposure_initial: Gio::from_units(2_500_000_000),
+            // One prefetch batch on an eight-core machine: 24 units of 10 PU, the default limit, at default prices.
+            exposure_initial: Gio::from_units(250_000_000),
             hubs_max: 8,
             unit_memory_mib: 1024,
             cache_mib: 4096,
