@@ -8,8 +8,8 @@ use crate::wire::{ByteCount, DecodeError, Reader, Sink, put_compact};
 /// Largest block: every byte counts, witnesses and links included, without discount (R28).
 pub const MAX_BLOCK_BYTES: usize = 2_097_152;
 
-/// Version 4, count 1, one input 41, count 1, one output 9, lock time 4.
-const MIN_TX_BYTES: usize = 60;
+/// Version 4, count 1, one input 41, count 1, lock time 4.
+const MIN_TX_BYTES: usize = 51;
 
 /// A header and the transactions it commits to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::merkle::{MerkleTree, root_of_path};
 use crate::transaction::{MAX_TX_BYTES, Transaction};
 use crate::wire::{DecodeError, Reader, put_compact, put_var_bytes};
 
-/// Deepest tree of a block: the smallest transaction has 60 bytes.
+/// Deepest tree of a block: the smallest valid transaction has 60 bytes.
 const MAX_DEPTH: usize = 16;
 const _: () = assert!(
     MAX_BLOCK_BYTES / 60 <= 1 << MAX_DEPTH,

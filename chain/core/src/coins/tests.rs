@@ -170,14 +170,24 @@ fn relative_locks_wait() {
     locked.inputs[0].sequence = HEIGHT - 10;
     let good = block(HEIGHT, 0, vec![locked.clone()]);
     assert!(connect_block(&good, &context(HEIGHT), &set(&coins)).is_ok());
-    // The coin's clock is the median time before its block: 9 minutes.
-    locked.inputs[0].sequence = 1 << 22 | ((HEIGHT * 60 - 9 * 60) / 512);
-    let good = block(HEIGHT, 0, vec![locked.clone()]);
-    assert!(connect_block(&good, &context(HEIGHT), &set(&coins)).is_ok());
+    // The coin's clock is the median time before its block, 9 minutes: at this height one
+    // minute more or less is another unit of 512 seconds.
+    let height = 1008;
+    locked.inputs[0].sequence = 1 << 22 | ((height * 60 - 9 * 60) / 512);
+    let connect = |locked: &Transaction| {
+        let block = block(height, 0, vec![locked.clone()]);
+        connect_block(&block, &context(height), &set(&coins)).map(drop)
+    };
+    assert_eq!(connect(&locked), Ok(()));
     locked.inputs[0].sequence += 1;
+    let source = SpendError::RelativeLock;
+    let transaction = 1;
     assert_eq!(
-        refused_spend(&coins, vec![locked]),
-        SpendError::RelativeLock
+        connect(&locked),
+        Err(ConnectError::Spend {
+            transaction,
+            source
+        })
     );
 }
 

@@ -134,6 +134,19 @@ fn the_branch_with_the_most_work_whose_bodies_are_all_there_is_followed() {
 }
 
 #[test]
+fn among_equals_the_first_complete_is_followed_whatever_was_announced_first() {
+    let mut tree = regtest();
+    let genesis = tree.best_header();
+    let announced_first = grow(&mut tree, &genesis, 2, 1);
+    let complete_first = grow(&mut tree, &genesis, 2, 2);
+    let longer = grow(&mut tree, &genesis, 3, 3);
+    let bodies = [&complete_first[..], &announced_first, &longer].concat();
+    bodies.iter().for_each(|id| tree.set_body(id));
+    tree.set_invalid(&longer[0]);
+    assert_eq!(tree.best_block(), complete_first[1]);
+}
+
+#[test]
 fn invalid_branches_are_left_and_can_be_reconsidered() {
     let mut tree = regtest();
     let genesis = tree.best_header();

@@ -199,6 +199,63 @@ fn a_hash_type_covers_the_links_of_the_outputs_it_covers() {
     }
 }
 
+/// Computed by a second program from the words of `docs/coin.md`.
+#[test]
+fn what_signatures_sign_with_links_is_fixed() {
+    let transaction = unsigned([b"gio:deal/1", b"x"]);
+    let txid = "11ae24db06b82e1d9596392fe19fd30423fdabfcfea8361907c8c61f212b65ef";
+    assert_eq!(transaction.txid().to_string(), txid);
+    let code = Script::pay_to_pubkey_hash(&[7; 20]);
+    let coins = [coin(code.clone())];
+    let hashes = SignatureHashes::new(&transaction, &coins);
+    let legacy = [
+        (
+            SIGHASH_ALL,
+            "e11b4c27034df48710058e9173752230554a5b2396fb9394e6b5cfb79f7aa135",
+        ),
+        (
+            SIGHASH_SINGLE,
+            "1ea214395fc59a511d87f266f2dd5a440acf8403404d8f30aefa4d81bfac052e",
+        ),
+    ];
+    for (hash_type, expected) in legacy {
+        let hash = hashes.legacy(0, code.as_bytes(), hash_type);
+        assert_eq!(hex::encode(hash), expected);
+    }
+    let witness = [
+        (
+            SIGHASH_ALL,
+            "6d541f26a6e7409bb289d03bde8a343e87f663e5a1edab83111ee6973df6db60",
+        ),
+        (
+            SIGHASH_SINGLE,
+            "2673798a85d67b5a1b4bfaf489d0490abf1ae758e70898f7b17ff75a92b31f10",
+        ),
+    ];
+    for (hash_type, expected) in witness {
+        let hash = hashes.witness_v0(0, code.as_bytes(), hash_type);
+        assert_eq!(hex::encode(hash), expected);
+    }
+    let taproot = [
+        (
+            SIGHASH_DEFAULT,
+            "a7030e57dffc7412de93b04fe49d37162360b787428c1b9393dffea6f062d215",
+        ),
+        (
+            SIGHASH_ALL,
+            "f11e130f21918f8d0a5307471dd85cd3ef6b2797b98ab5331cc260222a3734f7",
+        ),
+        (
+            SIGHASH_SINGLE,
+            "ae426ac109bc6a7540674fdce5c795fbdab87e3efd06afab13dfd482fa00045b",
+        ),
+    ];
+    for (hash_type, expected) in taproot {
+        let hash = hashes.taproot(0, hash_type, TaprootExtra::default());
+        assert_eq!(hash.map(hex::encode).as_deref(), Some(expected));
+    }
+}
+
 /// The hash-locked contract of the bridge's fast path.
 #[test]
 fn a_hash_time_lock_opens_by_secret_or_after_its_height() {
