@@ -1,2 +1,14 @@
 //! The node of the GIO coin: it keeps the chain, follows the branch with the most work, and
 //! never loses a block it accepted.
+
+#![warn(missing_docs)]
+
+mod bodies;
+mod chain;
+mod store;
+
+pub use bodies::{BodyError, BodyFile, BodyLog, BodyPlace};
+pub use chain::{
+    AddBlockError, AddHeadersError, Added, Chain, ChainError, ChainEvent, InvalidBlock,
+};
+pub use store::{Store, StoreError};

@@ -1,0 +1,7 @@
+//! The chain through its public door.
+
+mod crash;
+mod disk;
+mod forge;
+mod reorg;
+mod trouble;
