@@ -56,7 +56,13 @@ fn sections_that_carry_nothing_are_refused() {
          00000000",
     )
     .unwrap();
-    assert!(Transaction::decode(&bare).is_ok());
+    let mut smallest = Transaction::decode(&bare).unwrap();
+    smallest.outputs.clear();
+    let block = Block {
+        header: crate::Header::decode(&[0; 80]).unwrap(),
+        transactions: vec![smallest; 3],
+    };
+    assert_eq!(Block::decode(&block.encode()), Ok(block));
     let flagged = |flag: u8, section: &[u8]| {
         let mut bytes = bare.clone();
         bytes.splice(4..4, [0, flag]);

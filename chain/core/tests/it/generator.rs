@@ -244,7 +244,7 @@ fn template(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
     let (a, b) = (rng.below(4), rng.below(4));
     let (key_a, key_b) = (key(a, wrap), key(b, wrap));
     let new = ScriptBuilder::new;
-    match rng.below(7) {
+    match rng.below(9) {
         0 => (
             new().push(&key_a).op(OP_CHECKSIG).build(),
             vec![Signature(a)],
@@ -286,6 +286,15 @@ fn template(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
                 vec![Signature(a)],
             )
         }
+        7 => {
+            // One signature checked often: tapscript pays for each by the witness's size.
+            let checks = rng.below(8);
+            let script = (0..checks).fold(new().push(&key_a), |script, _| {
+                script.op(OP_2DUP).op(OP_CHECKSIGVERIFY)
+            });
+            (script.op(OP_CHECKSIG).build(), vec![Signature(a)])
+        }
+        8 => (nested_branches(rng), vec![]),
         5 => {
             let script = new()
                 .push(&key_a)
@@ -315,17 +324,49 @@ fn multisig(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
     for index in 0..keys {
         script = script.push(&key(index, wrap));
     }
-    let script = script.number(keys as i64).op(OP_CHECKMULTISIG).build();
+    script = script.number(keys as i64).op(OP_CHECKMULTISIG);
     let mut signers: Vec<usize> = (0..keys).collect();
     while signers.len() > needed {
         signers.remove(rng.below(signers.len()));
     }
+    if rng.one_in(4) {
+        signers.reverse();
+    }
     let dummy = if rng.one_in(20) { vec![1] } else { vec![] };
-    let signatures = signers.into_iter().map(Item::Signature);
-    let items = std::iter::once(Item::Data(dummy))
-        .chain(signatures)
-        .collect();
-    (script, items)
+    let mut items = vec![Item::Data(dummy)];
+    items.extend(signers.into_iter().map(Item::Signature));
+    if rng.one_in(4) {
+        // What is not compared is not looked at: only then may it be no signature at all.
+        let at = rng.below(items.len());
+        items[at] = Item::Data(rng.pick(&[vec![], vec![0x30, 1], vec![7; 9]]));
+        script = script.op(OP_NOT);
+    }
+    (script.build(), items)
+}
+
+/// Nested branches that each change one number, which is compared in the end: which of them
+/// are taken decides the result.
+fn nested_branches(rng: &mut Rng) -> Script {
+    let mut script = ScriptBuilder::new().number(5);
+    let mut open = 0;
+    for _ in 0..4 + rng.below(16) {
+        script = match rng.below(6) {
+            0 | 1 => {
+                open += 1;
+                let condition = rng.pick(&[OP_0, OP_1]);
+                script.op(condition).op(rng.pick(&[OP_IF, OP_NOTIF]))
+            }
+            2 if open > 0 => script.op(OP_ELSE),
+            3 if open > 0 => {
+                open -= 1;
+                script.op(OP_ENDIF)
+            }
+            _ => script.op(rng.pick(&[OP_1ADD, OP_1SUB, OP_NEGATE])),
+        };
+    }
+    let script = (0..open).fold(script, |script, _| script.op(OP_ENDIF));
+    let expected = rng.below(5) as i64 + 3;
+    script.number(expected).op(OP_NUMEQUAL).build()
 }
 
 /// Pays the input's coin to the script, signs, and puts the items where they belong.
