@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Trees} from "src/libraries/Trees.sol";
 import {SumNode, UnitLeaf} from "src/types/Deal.sol";
 import {BaseTest} from "../utils/BaseTest.sol";
 import {FormatsHarness} from "../utils/FormatsHarness.sol";
-import {JobTreeBuilder, ResultTreeBuilder, treeDepth} from "../utils/Merkle.sol";
+import {JobTreeBuilder, ResultTreeBuilder} from "../utils/Merkle.sol";
 
 /// @notice Openings of trees that no honest side would commit: a root can be of anything, an opening must not be.
 contract TreesTest is BaseTest {
@@ -115,9 +116,9 @@ contract TreesTest is BaseTest {
     }
 
     function test_depth_isTheLeastThatFits() public pure {
-        assertEq(treeDepth(1), 0);
-        assertEq(treeDepth(2), 1);
-        assertEq(treeDepth(3), 2);
-        assertEq(treeDepth(1_048_576), 20);
+        assertEq(Trees.depthOf(1), 0);
+        assertEq(Trees.depthOf(2), 1);
+        assertEq(Trees.depthOf(3), 2);
+        assertEq(Trees.depthOf(1_048_576), 20);
     }
 }
