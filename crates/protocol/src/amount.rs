@@ -181,7 +181,10 @@ pub mod as_text {
     ///
     /// # Errors
     /// The serializer's.
-    pub fn serialize<T: Copy + Into<Gio>, S: Serializer>(amount: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<T: Copy + Into<Gio>, S: Serializer>(
+        amount: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&(*amount).into())
     }
 
@@ -189,7 +192,9 @@ pub mod as_text {
     ///
     /// # Errors
     /// The deserializer's, and [`super::AmountError`] as text.
-    pub fn deserialize<'de, T: From<Gio>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    pub fn deserialize<'de, T: From<Gio>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse::<Gio>().map(T::from).map_err(D::Error::custom)
     }
