@@ -79,6 +79,12 @@ pub enum TermsError {
     /// A royalty is a share.
     #[error("a royalty of {0} per mille; at most {ROYALTY_PER_MILLE_MAX}")]
     Royalty(u16),
+    /// A share must be somebody's.
+    #[error("a royalty of {0} per mille without a recipient")]
+    RoyaltyRecipient(u16),
+    /// Mode none has no parameters.
+    #[error("mode none with parameters {0}")]
+    ModeParams(B256),
     /// Version 0 deals have no court (F3).
     #[error("machine version {0} is not known here, or a version 0 deal names a court")]
     MachineVersion(u32),
@@ -140,6 +146,12 @@ impl DealTerms {
         }
         if self.royalty_per_mille > ROYALTY_PER_MILLE_MAX {
             return Err(TermsError::Royalty(self.royalty_per_mille));
+        }
+        if self.royalty_per_mille > 0 && self.royalty_to == Address::ZERO {
+            return Err(TermsError::RoyaltyRecipient(self.royalty_per_mille));
+        }
+        if self.mode == VerificationMode::None && self.mode_params != B256::ZERO {
+            return Err(TermsError::ModeParams(self.mode_params));
         }
         if self.machine_version != 0 || self.court != Address::ZERO {
             return Err(TermsError::MachineVersion(self.machine_version));
@@ -357,6 +369,77 @@ mod tests {
                 deliver_by: UnixSeconds(times[2]), window: times[3],
             }
         }
+    }
+
+    #[test]
+    fn r01_terms_no_wallet_would_open_are_refused_for_their_own_reason() {
+        let nonce = B256::repeat_byte(1);
+        let good = DealTerms {
+            buyer: Address::repeat_byte(2),
+            wallet: Address::repeat_byte(3),
+            buyer_nonce: nonce,
+            hub_nonce: B256::repeat_byte(4),
+            seed_commitment: seed_commitment(nonce),
+            job_root: B256::repeat_byte(5),
+            unit_count: 1,
+            mode: VerificationMode::None,
+            mode_params: B256::ZERO,
+            machine_version: 0,
+            machine_params: MachineParams::version_0(1).hash(),
+            price_per_pu: PricePerPu(Gio::from_units(1)),
+            cap: Gio::from_units(1),
+            guarantee: Gio::ZERO,
+            royalty_to: Address::ZERO,
+            royalty_per_mille: 0,
+            court: Address::ZERO,
+            clock_start: UnixSeconds(0),
+            open_by: UnixSeconds(10),
+            deliver_by: UnixSeconds(11),
+            window: 60,
+        };
+        assert_eq!(good.check(), Ok(()));
+        let broken = |change: fn(&mut DealTerms)| {
+            let mut terms = good.clone();
+            change(&mut terms);
+            terms.check().unwrap_err()
+        };
+        assert_eq!(broken(|t| t.unit_count = 0), TermsError::UnitCount(0));
+        assert_eq!(
+            broken(|t| t.unit_count = UNITS_MAX + 1),
+            TermsError::UnitCount(UNITS_MAX + 1)
+        );
+        assert_eq!(
+            broken(|t| t.seed_commitment = B256::ZERO),
+            TermsError::SeedCommitment
+        );
+        assert!(matches!(
+            broken(|t| t.open_by = t.deliver_by),
+            TermsError::Deadlines { .. }
+        ));
+        assert_eq!(
+            broken(|t| t.window = WINDOW_MAX_SECONDS + 1),
+            TermsError::Window(WINDOW_MAX_SECONDS + 1)
+        );
+        assert_eq!(
+            broken(|t| t.royalty_per_mille = 1001),
+            TermsError::Royalty(1001)
+        );
+        assert_eq!(
+            broken(|t| t.royalty_per_mille = 1),
+            TermsError::RoyaltyRecipient(1)
+        );
+        assert!(matches!(
+            broken(|t| t.mode_params = B256::repeat_byte(1)),
+            TermsError::ModeParams(_)
+        ));
+        assert_eq!(
+            broken(|t| t.machine_version = 1),
+            TermsError::MachineVersion(1)
+        );
+        assert_eq!(
+            broken(|t| t.court = Address::repeat_byte(9)),
+            TermsError::MachineVersion(0)
+        );
     }
 
     proptest! {
