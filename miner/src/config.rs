@@ -284,8 +284,8 @@ mod tests {
         let wrong = [
             ("cores = 0", "cores = 5000", "`cores` must be between"),
             ("listen = []", "listen = [\"here\"]", "`here` in `listen`"),
-            ("\"25\"", "25", "expected a string"),
-            ("\"25\"", "\"25 GIO\"", "not an amount"),
+            ("\"2.5\"", "2.5", "expected a string"),
+            ("\"2.5\"", "\"2.5 GIO\"", "not an amount"),
             ("cache_mib", "cash_mib", "did you mean `cache_mib`?"),
         ];
         for (right, wrong, message) in wrong {
