@@ -85,6 +85,23 @@ pub async fn drive(
     Ok(Some(ExitStatus::Detached))
 }
 
+/// Prints a job as it was left: whoever pressed Ctrl-C was told how to come back and needs no more words.
+///
+/// # Errors
+/// A [`UserError`] if the buyer's own copies are damaged.
+pub fn finish(
+    session: &Session,
+    job: &Job,
+    left: Option<ExitStatus>,
+    output: Output,
+) -> Result<ExitStatus, UserError> {
+    match left {
+        Some(status) if !output.is_json() => Ok(status),
+        Some(status) => print_job(session, job, output).map(|_| status),
+        None => print_job(session, job, output),
+    }
+}
+
 /// Prints a job as it stands.
 ///
 /// # Errors

@@ -108,6 +108,15 @@ impl JobStore {
             .map_err(|source| JobStoreError::Io { path, source })
     }
 
+    /// Reads another file of a job.
+    ///
+    /// # Errors
+    /// [`JobStoreError::Io`], also if there is none yet.
+    pub fn read(&self, id: &JobId, name: &str) -> Result<Vec<u8>, JobStoreError> {
+        let path = self.folder(id).join(name);
+        fs::read(&path).map_err(|source| JobStoreError::Io { path, source })
+    }
+
     /// Reads a job.
     ///
     /// # Errors

@@ -241,12 +241,16 @@ pub fn write_receipt(session: &Session, job: &Job) -> Result<(), UserError> {
     let json = serde_json::to_vec_pretty(&receipt).expect("a receipt holds only texts and numbers");
     session.jobs().write(&job.id, "receipt.json", &json)?;
     if dealt.collected.is_some() && job.out.is_dir() {
-        let files: Files = [("receipt.json".to_owned(), json)].into();
-        if let Err(error) = output_folder::write(&job.out, &files) {
-            tracing::warn!(%error, "the receipt was not written beside the result");
-        }
+        write_beside(&job.out, json);
     }
     Ok(())
+}
+
+fn write_beside(out: &Path, receipt: Vec<u8>) {
+    let files: Files = [("receipt.json".to_owned(), receipt)].into();
+    if let Err(error) = output_folder::write(out, &files) {
+        tracing::warn!(%error, "the receipt was not written beside the result");
+    }
 }
 
 /// What a command that moved or looked at a job answers. Stable: `--json` prints it.
@@ -340,7 +344,7 @@ pub fn of_units(units: &UnitCounts, failure: Option<&AssemblyFailure>) -> ExitSt
     }
 }
 
-/// Writes a result to another folder.
+/// Writes a result to another folder, and the receipt beside it if the job is over.
 ///
 /// # Errors
 /// A [`UserError`] about the folder or the copies.
@@ -351,7 +355,11 @@ pub async fn write_again(
     out: &Path,
 ) -> Result<(), UserError> {
     let out = output_folder::resolve(out).map_err(faults::usage)?;
-    match write_out(session, job, work, &out).await? {
+    let failure = write_out(session, job, work, &out).await?;
+    if let Ok(receipt) = session.jobs().read(&job.id, "receipt.json") {
+        write_beside(&out, receipt);
+    }
+    match failure {
         None => Ok(()),
         Some(failure) => {
             let status = if failure.by_program {

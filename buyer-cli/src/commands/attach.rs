@@ -3,7 +3,7 @@
 use clap::Args;
 use gio_agent::{ExitStatus, UserError};
 
-use super::{ProgressFlag, drive, find_job, print_job};
+use super::{ProgressFlag, drive, find_job, finish};
 use crate::cli::Global;
 use crate::session::Session;
 use crate::steps::{Approval, Driver, Goal};
@@ -35,7 +35,6 @@ impl Attach {
             left = drive(&session, driver, Goal::End, &progress).await?;
         }
         let job = session.jobs().load(&id)?;
-        let status = print_job(&session, &job, global.output())?;
-        Ok(left.unwrap_or(status))
+        finish(&session, &job, left, global.output())
     }
 }

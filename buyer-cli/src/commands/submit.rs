@@ -6,7 +6,7 @@ use clap::Args;
 use gio_agent::{ExitStatus, UserError, random_word};
 use std::io::IsTerminal as _;
 
-use super::{ProgressFlag, drive, print_job};
+use super::{ProgressFlag, drive, finish};
 use crate::cli::Global;
 use crate::faults;
 use crate::infra::inputs::{LoadedJob, load};
@@ -88,8 +88,7 @@ impl Submit {
         let goal = if self.detach { Goal::Open } else { Goal::End };
         let left = drive(&session, driver.with_work(work), goal, &progress).await?;
         let job = session.jobs().load(&id)?;
-        let status = print_job(&session, &job, global.output())?;
-        Ok(left.unwrap_or(status))
+        finish(&session, &job, left, global.output())
     }
 
     /// Everything is right as far as can be told here: the job gets its id and goes to disk.

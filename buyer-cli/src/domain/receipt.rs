@@ -94,6 +94,9 @@ pub struct TransactionLines {
     pub settled: Option<B256>,
 }
 
+/// Columns of a receipt: what a terminal shows and a mail keeps.
+const LINE_MAX: usize = 100;
+
 /// Mode none, in plain words.
 const MODE_NONE: Verification = Verification {
     mode: "none",
@@ -209,23 +212,31 @@ fn next_commands(job: &Job, dealt: &Dealt) -> Vec<String> {
     ]
 }
 
-/// The receipt as people read it.
+/// The receipt as people read it; before the end it is a report of how far the job is.
 #[must_use]
 pub fn text(receipt: &Receipt, end: Option<End>) -> String {
-    let mut out = format!(
-        "receipt {}  {}  {}\n",
-        receipt.job, receipt.name, receipt.state
-    );
+    let title = if end.is_some() { "receipt" } else { "job" };
+    let Receipt {
+        job, name, state, ..
+    } = receipt;
+    let mut out = format!("{title} {job}  {name}  {state}\n");
     let mut line = |label: &str, value: &str| {
-        let _ = writeln!(out, "  {label:<9}{value}");
+        let label = format!("  {label:<9}");
+        let _ = writeln!(out, "{label}{}", wrapped(value, label.len()));
     };
     line("cost", &cost_text(receipt, end));
-    line("deal", &deal_text(receipt));
+    line("deal", &receipt.deal_id.to_string());
+    for text in transaction_texts(&receipt.transactions) {
+        line("", &text);
+    }
     line(
         "hub",
         &format!("{} {}", receipt.hub.name, receipt.hub.owner),
     );
-    line("units", &units_text(&receipt.units));
+    line(
+        "units",
+        &units_text(&receipt.units, receipt.miners.is_empty()),
+    );
     if !receipt.miners.is_empty() {
         let count = receipt.miners.len();
         line(
@@ -267,28 +278,45 @@ fn cost_text(receipt: &Receipt, end: Option<End>) -> String {
     }
 }
 
-fn deal_text(receipt: &Receipt) -> String {
-    let mut text = receipt.deal_id.to_string();
-    let transactions = &receipt.transactions;
+/// `opened 0x…` and so on, as far as they happened.
+fn transaction_texts(transactions: &TransactionLines) -> impl Iterator<Item = String> {
     let named = [
         ("opened", transactions.opened),
         ("posted", transactions.posted),
         ("settled", transactions.settled),
     ];
-    for (what, tx) in named {
-        if let Some(tx) = tx {
-            let _ = write!(text, "\n           {what:<8}{tx}");
-        }
-    }
-    text
+    named
+        .into_iter()
+        .filter_map(|(what, tx)| Some(format!("{what} {}", tx?)))
 }
 
-fn units_text(units: &UnitCounts) -> String {
+/// Breaks a sentence where it would leave the terminal; what cannot be broken, a path or a hash, stays whole.
+fn wrapped(value: &str, indent: usize) -> String {
+    let mut out = String::new();
+    let mut column = indent;
+    for (at, word) in value.split(' ').enumerate() {
+        if at > 0 && column + 1 + word.len() > LINE_MAX {
+            let _ = write!(out, "\n{:indent$}", "");
+            column = indent;
+        } else if at > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += word.len();
+    }
+    out
+}
+
+fn units_text(units: &UnitCounts, is_unknown: bool) -> String {
     let UnitCounts {
         total,
         delivered,
         failed,
     } = units;
+    if is_unknown {
+        return total.to_string();
+    }
     let mut text = format!("{delivered} of {total} delivered");
     if *failed > 0 {
         let _ = write!(text, ", {failed} ended with an error (see units.json)");
@@ -381,8 +409,9 @@ mod tests {
         assert_eq!(first.net_gio.as_deref(), Some("0.00000007"));
         assert_eq!((second.units, second.tx), (1, None));
         let text = text(&receipt, None);
-        assert!(text.contains("not paid yet"), "{text}");
-        assert!(text.contains("cannot be disputed on chain"), "{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("not paid yet"), "{text}");
+        assert!(words.contains("cannot be disputed on chain"), "{text}");
     }
 
     #[test]
@@ -400,9 +429,32 @@ mod tests {
             let receipt = receipt(&job, job.dealt().unwrap(), None);
             assert_eq!(receipt.units.delivered, 0);
             let text = text(&receipt, Some(end));
-            assert!(text.contains(words), "{text}");
+            let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(joined.contains(words), "{text}");
             assert!(!text.contains("proven"), "{text}");
         }
+    }
+
+    #[test]
+    fn long_sentences_are_broken_and_nothing_is_lost() {
+        let receipt = receipt_of(&fetched_job());
+        let text = text(&receipt, Some(End::Settled));
+        let broken: Vec<_> = text.split_whitespace().collect();
+        assert!(broken.join(" ").contains(MODE_NONE.not_proven));
+        let long = |line: &&str| line.len() > LINE_MAX && !line.contains("0x");
+        assert_eq!(text.lines().find(long), None, "{text}");
+        assert!(text.starts_with("receipt"), "{text}");
+    }
+
+    #[test]
+    fn a_job_on_its_way_is_no_receipt() {
+        let job = changed(|dealt| {
+            dealt.step = Step::Open;
+            dealt.collected = None;
+        });
+        let text = text(&receipt(&job, job.dealt().unwrap(), None), None);
+        assert!(text.starts_with("job j-"), "{text}");
+        assert!(!text.contains("not billed"), "{text}");
     }
 
     #[test]
@@ -417,7 +469,7 @@ mod tests {
             failed: 1,
         };
         assert_eq!(counts, expected);
-        let text = units_text(&counts);
+        let text = units_text(&counts, false);
         assert!(text.contains("1 ended with an error"), "{text}");
         assert!(text.contains("not billed"), "{text}");
     }

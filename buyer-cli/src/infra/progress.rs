@@ -101,7 +101,7 @@ pub struct Progress {
 #[derive(Debug)]
 enum Shown {
     Bars(Box<Bars>),
-    Lines(Mutex<Option<Instant>>),
+    Lines(Mutex<LastLine>),
     Json,
     Off,
 }
@@ -177,25 +177,40 @@ impl Progress {
     }
 }
 
-fn line(last: &Mutex<Option<Instant>>, event: &Event) {
+fn line(last: &Mutex<LastLine>, event: &Event) {
     match event {
         Event::Stage { stage: text } | Event::Note { note: text } => note(text),
-        Event::Bytes { done, total } if is_due(last, done == total) => {
-            note(&format!("{done} of {total} bytes"));
+        Event::Bytes { done, total } => {
+            amount(last, format!("{done} of {total} bytes"), done == total);
         }
-        Event::Units(units) if is_due(last, units.done == units.total) => note(&units.text()),
-        Event::Bytes { .. } | Event::Units(_) => {}
+        Event::Units(units) => amount(last, units.text(), units.done == units.total),
     }
 }
 
-/// Whether a line may be written now: the last one of its kind always may.
-fn is_due(last: &Mutex<Option<Instant>>, is_last: bool) -> bool {
+/// The last line about an amount.
+#[derive(Debug, Default)]
+struct LastLine {
+    at: Option<Instant>,
+    text: String,
+}
+
+/// A line about an amount, if it says something new and is not too soon after the last one.
+fn amount(last: &Mutex<LastLine>, text: String, is_whole: bool) {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_due = is_last || last.is_none_or(|at| at.elapsed() >= LINE_PAUSE);
-    if is_due {
-        *last = Some(Instant::now());
+    if last.is_due(&text, is_whole) {
+        note(&text);
+        *last = LastLine {
+            at: Some(Instant::now()),
+            text,
+        };
     }
-    is_due
+}
+
+impl LastLine {
+    fn is_due(&self, text: &str, is_whole: bool) -> bool {
+        let is_soon = self.at.is_some_and(|at| at.elapsed() < LINE_PAUSE);
+        self.text != text && (is_whole || !is_soon)
+    }
 }
 
 impl Bars {
@@ -262,10 +277,18 @@ mod tests {
 
     #[test]
     fn a_log_gets_a_line_a_second_and_the_last_one() {
-        let last = Mutex::default();
-        assert!(is_due(&last, false));
-        assert!(!is_due(&last, false));
-        assert!(is_due(&last, true));
+        let mut last = LastLine::default();
+        assert!(last.is_due("1/4 units", false));
+        last = LastLine {
+            at: Some(Instant::now()),
+            text: "1/4 units".to_owned(),
+        };
+        assert!(!last.is_due("2/4 units", false), "too soon");
+        assert!(
+            last.is_due("4/4 units", true),
+            "the last one is always shown"
+        );
+        assert!(!last.is_due("1/4 units", true), "nothing new");
     }
 
     #[test]

@@ -60,7 +60,8 @@ impl Driver<'_> {
         let terms = &self.dealt().deal.terms;
         let cu_done = Cu(message.cu_done);
         self.progress.units(Units {
-            total: message.units_total,
+            // A hub's first words may come before it has counted.
+            total: message.units_total.max(terms.unit_count),
             running: message.units_running,
             done: message.units_done,
             cu_done,

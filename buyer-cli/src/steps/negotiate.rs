@@ -105,8 +105,10 @@ impl Driver<'_> {
         let work = self.work().await?;
         let candidates = self.suitable().await?;
         self.job.note(Moment::HubsFound, unix_ms());
-        self.progress
-            .stage(format!("asking {} hubs for a price", candidates.len()));
+        self.progress.stage(match candidates.len() {
+            1 => "asking a hub for its price".to_owned(),
+            count => format!("asking {count} hubs for their prices"),
+        });
         let (mut quoted, mut reasons) = self.quotes(&work, candidates).await?;
         quoted.sort_by_key(|quoted| quoted.quote.price);
         if !quoted.is_empty() {
