@@ -5,10 +5,14 @@
 
 mod bodies;
 mod chain;
+mod mempool;
 mod store;
 
 pub use bodies::{BodyError, BodyFile, BodyLog, BodyPlace};
 pub use chain::{
     AddBlockError, AddHeadersError, Added, Chain, ChainError, ChainEvent, InvalidBlock,
+};
+pub use mempool::{
+    AdmitError, Entry, FeeRate, Mempool, MempoolLimits, NextBlock, PolicyError, Selection,
 };
 pub use store::{Store, StoreError};

@@ -244,7 +244,7 @@ fn template(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
     let (a, b) = (rng.below(4), rng.below(4));
     let (key_a, key_b) = (key(a, wrap), key(b, wrap));
     let new = ScriptBuilder::new;
-    match rng.below(9) {
+    match rng.below(10) {
         0 => (
             new().push(&key_a).op(OP_CHECKSIG).build(),
             vec![Signature(a)],
@@ -295,6 +295,7 @@ fn template(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
             (script.op(OP_CHECKSIG).build(), vec![Signature(a)])
         }
         8 => (nested_branches(rng), vec![]),
+        9 => (many_keys(rng), vec![]),
         5 => {
             let script = new()
                 .push(&key_a)
@@ -319,7 +320,11 @@ fn template(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
 
 fn multisig(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
     let keys = 1 + rng.below(4);
-    let needed = rng.below(keys + 1);
+    let needed = if rng.one_in(2) {
+        keys
+    } else {
+        rng.below(keys + 1)
+    };
     let mut script = ScriptBuilder::new().number(needed as i64);
     for index in 0..keys {
         script = script.push(&key(index, wrap));
@@ -329,8 +334,8 @@ fn multisig(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
     while signers.len() > needed {
         signers.remove(rng.below(signers.len()));
     }
-    if rng.one_in(4) {
-        signers.reverse();
+    if rng.one_in(3) && needed > 1 {
+        signers.rotate_right(1);
     }
     let dummy = if rng.one_in(20) { vec![1] } else { vec![] };
     let mut items = vec![Item::Data(dummy)];
@@ -342,6 +347,20 @@ fn multisig(rng: &mut Rng, wrap: Wrap) -> (Script, Vec<Item>) {
         script = script.op(OP_NOT);
     }
     (script.build(), items)
+}
+
+/// Checks of no signatures against many keys: every key counts as an operation.
+fn many_keys(rng: &mut Rng) -> Script {
+    let mut script = ScriptBuilder::new();
+    let keys = 14 + rng.below(7);
+    for _ in 0..201 / (keys + 2) {
+        script = script.op(OP_0).op(OP_0);
+        script = (0..keys).fold(script, |script, _| script.op(OP_1));
+        script = script.number(keys as i64).op(OP_CHECKMULTISIG).op(OP_DROP);
+    }
+    let rest = 201 % (keys + 2) + rng.below(3);
+    script = (0..rest.saturating_sub(1)).fold(script, |script, _| script.op(OP_NOP));
+    script.op(OP_1).build()
 }
 
 /// Nested branches that each change one number, which is compared in the end: which of them

@@ -355,6 +355,67 @@ fn relay_refuses_what_others_could_alter() {
     }
 }
 
+/// BIP 342: 50 for each signature, out of 50 and the witness's bytes.
+#[test]
+fn tapscript_signatures_are_paid_for_byte_by_byte() {
+    let key = keypair(1).x_only_public_key().0.serialize();
+    let checks = 5u8;
+    let mut script = ScriptBuilder::new().push(&key);
+    for _ in 1..checks {
+        script = script.op(OP_2DUP).op(OP_CHECKSIGVERIFY);
+    }
+    let script = script.op(OP_CHECKSIG).build();
+    let leaf = leaf_hash(LEAF_TAPSCRIPT, script.as_bytes());
+    let internal = keypair(2).x_only_public_key().0;
+    let tweak = tagged_engine("TapTweak")
+        .chain_update(internal.serialize())
+        .chain_update(leaf);
+    let tweak = secp256k1::Scalar::from_be_bytes(tweak.finalize().into()).unwrap();
+    let (output, parity) = internal.add_tweak(SECP256K1, &tweak).unwrap();
+    let control = [
+        &[LEAF_TAPSCRIPT | parity.to_u8()][..],
+        &internal.serialize(),
+    ]
+    .concat();
+    let coins = [coin(Script::pay_to_taproot(&output.serialize()))];
+    let mut outcomes = [0, 0];
+    for padding in 0..100 {
+        let mut transaction = unsigned([b"", b""]);
+        let annex = [&[ANNEX_TAG][..], &vec![0; padding]].concat();
+        let hashes = SignatureHashes::new(&transaction, &coins);
+        let annexed = Some(annex.as_slice());
+        let leaf = Some((leaf, u32::MAX));
+        let hash = hashes.taproot(
+            0,
+            SIGHASH_DEFAULT,
+            TaprootExtra {
+                annex: annexed,
+                leaf,
+            },
+        );
+        let message = Message::from_digest(hash.unwrap());
+        let signature = SECP256K1.sign_schnorr_no_aux_rand(&message, &keypair(1));
+        let items = [
+            &signature.serialize()[..],
+            script.as_bytes(),
+            &control,
+            &annex,
+        ];
+        transaction.inputs[0].witness = items.map(<[u8]>::to_vec).to_vec();
+        let size = 1 + items.iter().map(|item| 1 + item.len()).sum::<usize>();
+        let paid = usize::from(checks) * 50 <= 50 + size;
+        let result = verify_transaction(&transaction, &coins, Strictness::Consensus);
+        let expected = if paid {
+            Ok(())
+        } else {
+            Err(ScriptError::SignatureBudget)
+        };
+        assert_eq!(result.map_err(|error| error.source), expected, "{padding}");
+        outcomes[usize::from(paid)] += 1;
+    }
+    assert!(outcomes[0] > 10 && outcomes[1] > 10, "{outcomes:?}");
+}
+
 #[test]
 fn deep_branches_cost_no_more_than_others() {
     // 2^17 operations: a search through open branches at each of them would not end.
