@@ -355,6 +355,26 @@ fn relay_refuses_what_others_could_alter() {
     }
 }
 
+/// With more signatures left than keys the check ends, and what is left is not looked at.
+#[test]
+fn a_hopeless_check_of_many_signatures_ends_before_it_meets_garbage() {
+    let mut script = ScriptBuilder::new().op(OP_3);
+    for seed in [1, 2, 3] {
+        script = script.push(&keypair(seed).public_key().serialize());
+    }
+    let script = script.op(OP_3).op(OP_CHECKMULTISIG).op(OP_NOT).build();
+    let mut transaction = unsigned([b"", b""]);
+    let coins = [coin(script.clone())];
+    let hashes = SignatureHashes::new(&transaction, &coins);
+    let hash = hashes.legacy(0, script.as_bytes(), SIGHASH_ALL);
+    let second = ecdsa(2, hash, SIGHASH_ALL);
+    let items = [&[][..], &[], &[7; 9], &second];
+    let push = |script: ScriptBuilder, item: &&[u8]| script.push(item);
+    transaction.inputs[0].script_sig = items.iter().fold(ScriptBuilder::new(), push).build();
+    let result = verify_transaction(&transaction, &coins, Strictness::Consensus);
+    assert_eq!(result, Ok(()));
+}
+
 /// BIP 342: 50 for each signature, out of 50 and the witness's bytes.
 #[test]
 fn tapscript_signatures_are_paid_for_byte_by_byte() {
