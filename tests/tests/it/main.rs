@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod demo;
+mod edges;
 mod market;
 mod money;
 /// wasmtime alone, the oracle the sandbox's own tests use.
