@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gio_agent::files::{Access, write_durably};
 use gio_content::{ContentRef, content_root};
@@ -28,27 +29,38 @@ pub enum ContentError {
     Damaged(PathBuf),
 }
 
-/// The folder of contents.
+/// Writers of different contents wait for each other one time in this many.
+const LOCKS: usize = 64;
+
+/// The folder of contents. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ContentStore {
     folder: PathBuf,
+    /// By the first byte of the root: units with equal outputs arrive at the same time.
+    writing: Arc<[Mutex<()>; LOCKS]>,
 }
 
 impl ContentStore {
     /// A store in this folder, made when the first bytes arrive.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            writing: Arc::new([const { Mutex::new(()) }; LOCKS]),
+        }
     }
 
-    /// Keeps bytes durably.
+    /// Keeps bytes durably; a damaged copy is replaced.
     ///
     /// # Errors
     /// [`ContentError::Io`].
     pub fn put(&self, bytes: &[u8]) -> Result<ContentRef, ContentError> {
         let content = ContentRef::of(bytes);
-        let path = self.path(content.root);
-        if !path.exists() {
+        let lock = &self.writing[usize::from(content.root[0]) % LOCKS];
+        // Nothing is left half done by a panic that the lock could protect from.
+        let _writing = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.get(content).is_err() {
+            let path = self.path(content.root);
             write_durably(&path, bytes, Access::Public)
                 .map_err(|source| ContentError::Io { path, source })?;
         }
@@ -72,26 +84,6 @@ impl ContentStore {
         }
     }
 
-    /// Whether a file of this name is there; [`Self::get`] checks what is in it.
-    #[must_use]
-    pub fn has(&self, content: ContentRef) -> bool {
-        self.path(content.root).exists()
-    }
-
-    /// Removes bytes that turned out to be damaged, so that they can be fetched again.
-    ///
-    /// # Errors
-    /// [`ContentError::Io`].
-    pub fn remove(&self, content: ContentRef) -> Result<(), ContentError> {
-        let path = self.path(content.root);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(ContentError::Io { path, source })
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn path(&self, root: B256) -> PathBuf {
         // Two levels, because a folder of a million names is slow on many file systems.
         let name = alloy_primitives::hex::encode(root);
@@ -112,9 +104,22 @@ mod tests {
         assert_eq!(store.get(content).unwrap(), b"hello");
         fs::write(store.path(content.root), b"hellO").unwrap();
         assert!(matches!(store.get(content), Err(ContentError::Damaged(_))));
-        store.remove(content).unwrap();
-        assert!(!store.has(content));
-        assert!(matches!(store.get(content), Err(ContentError::Io { .. })));
-        store.remove(content).unwrap();
+        store.put(b"hello").unwrap();
+        assert_eq!(store.get(content).unwrap(), b"hello");
+        let missing = store.get(ContentRef::of(b"other"));
+        assert!(matches!(missing, Err(ContentError::Io { .. })));
+    }
+
+    #[test]
+    fn equal_outputs_of_several_units_arrive_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ContentStore::new(dir.path().join("content"));
+        let bytes = vec![7u8; 100_000];
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| store.put(&bytes).unwrap());
+            }
+        });
+        assert_eq!(store.get(ContentRef::of(&bytes)).unwrap(), bytes);
     }
 }

@@ -70,7 +70,31 @@ pub fn note(text: &str) {
     write(io::stderr(), text);
 }
 
+/// What others say about themselves, without what would move the cursor or change colours.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
 /// A reader that went away (`| head`) ends the output, not the job.
 fn write(mut to: impl Write, text: &str) {
-    let _ = writeln!(to, "{text}");
+    let _ = writeln!(to, "{}", printable(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_cannot_write_to_the_terminal_what_it_likes() {
+        assert_eq!(printable("hub\u{1b}[2J\r\n"), "hub\u{fffd}[2J\u{fffd}\n");
+        assert_eq!(printable("grüß dich"), "grüß dich");
+    }
 }

@@ -9,11 +9,13 @@ mod follow;
 mod negotiate;
 mod open;
 
+use std::io::{IsTerminal as _, stderr, stdin};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gio_agent::{ExitStatus, UserError};
 use gio_evm::{BlockHead, Chain, DealInfo};
 use gio_net::{ConnectError, Multiaddr, Net, PeerId};
+use gio_protocol::DealStage;
 use thiserror::Error;
 
 use crate::decimal::gio_text;
@@ -45,6 +47,19 @@ pub enum Approval {
     Given,
     /// Ask on the terminal.
     Ask,
+}
+
+impl Approval {
+    /// Given by `--yes`, or because nobody is there to ask: a script named its limits.
+    #[must_use]
+    pub fn new(is_given: bool) -> Self {
+        let is_somebody_there = stdin().is_terminal() && stderr().is_terminal();
+        if is_given || !is_somebody_there {
+            Self::Given
+        } else {
+            Self::Ask
+        }
+    }
 }
 
 /// One process's hold on a job.
@@ -146,7 +161,10 @@ impl<'a> Driver<'a> {
                 Action::NoteOpen => self.note_open(None).await?,
                 Action::Follow => self.follow().await?,
                 Action::Refund => self.refund().await?,
-                Action::Collect => self.collect(&seen.deal).await?,
+                Action::Collect => {
+                    let collected = self.collect(&seen.deal).await;
+                    collected.map_err(|error| unless_paid(&seen.deal, error))?;
+                }
                 Action::Confirm => self.confirm().await?,
                 Action::AwaitSettlement => self.await_settlement().await?,
                 Action::Settle => self.settle().await?,
@@ -293,6 +311,15 @@ pub fn escrow_effect(job: &Job) -> String {
         ),
         Step::Confirmed => format!("{cap} GIO are in escrow; the result is confirmed"),
         Step::Ended => format!("the deal is {}", job.state_name()),
+    }
+}
+
+/// A result that is paid for and not here.
+fn unless_paid(deal: &DealInfo, error: UserError) -> UserError {
+    if deal.stage == DealStage::Settled {
+        error.escrow("the deal is settled and paid; its result is not fetched yet")
+    } else {
+        error
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Attach {
     /// The job, or the beginning of its id
     #[arg(value_name = "JOB")]
     pub(super) job: String,
+    /// Ask nothing
+    #[arg(long)]
+    pub(super) yes: bool,
     #[command(flatten)]
     pub(super) progress: ProgressFlag,
 }
@@ -31,7 +34,7 @@ impl Attach {
         let mut left = None;
         if !is_over {
             let progress = self.progress.start();
-            let driver = Driver::new(&session, &progress, job, Approval::Given).await?;
+            let driver = Driver::new(&session, &progress, job, Approval::new(self.yes)).await?;
             left = drive(&session, driver, Goal::End, &progress).await?;
         }
         let job = session.jobs().load(&id)?;

@@ -7,6 +7,7 @@ use gio_agent::{ExitStatus, UserError};
 
 use super::{ProgressFlag, drive, find_job, print_job};
 use crate::cli::Global;
+use crate::domain::next::Step;
 use crate::infra::inputs::restore;
 use crate::results::write_again;
 use crate::session::Session;
@@ -37,7 +38,8 @@ impl Get {
         let mut job = find_job(&session, &self.job)?;
         let is_here = job.dealt().is_some_and(|dealt| dealt.collected.is_some());
         let is_over = job.dealt().is_some_and(|dealt| dealt.end.is_some());
-        if !is_here && !is_over {
+        let is_open = job.dealt().is_some_and(|dealt| dealt.step >= Step::Open);
+        if !is_here && is_open && !is_over {
             let id = job.id.clone();
             let progress = self.progress.start();
             let driver = Driver::new(&session, &progress, job, Approval::Given).await?;

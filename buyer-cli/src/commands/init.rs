@@ -7,6 +7,7 @@ use clap::Args;
 use gio_agent::files::{Access, write_durably};
 use gio_agent::{ExitStatus, Home, Role, UserError};
 use gio_evm::Deployment;
+use gio_net::{Multiaddr, peer_of_addr};
 use serde_json::json;
 
 use crate::cli::Global;
@@ -29,6 +30,11 @@ pub struct Init {
     bootstrap: Vec<String>,
 }
 
+/// An address that leads nowhere in particular.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a multiaddr such as /ip4/203.0.113.7/tcp/7701/p2p/PEER")]
+struct NoPeer(String);
+
 /// A file that is no deployment.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is not a JSON object with chain_id, token, factory and whitelist", path.display())]
@@ -44,6 +50,7 @@ impl Init {
     /// A [`UserError`] if there is one already, or the contracts cannot be read.
     pub fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
         let contracts = self.read_contracts()?;
+        self.check_bootstrap()?;
         let home = Home::new(global.home.clone(), Role::Buyer);
         let key = home.create_key().map_err(faults::usage)?;
         let text = Config::text(&self.rpc, &self.bootstrap, &contracts);
@@ -56,6 +63,18 @@ impl Init {
         let value = json!({ "address": address, "home": home.folder() });
         global.output().result(&text, &value);
         Ok(ExitStatus::Ok)
+    }
+
+    /// A peer whose key is not named could be anybody.
+    fn check_bootstrap(&self) -> Result<(), UserError> {
+        let names_peer = |text: &&String| {
+            let addr = text.parse::<Multiaddr>().ok();
+            addr.is_some_and(|addr| peer_of_addr(&addr).is_some())
+        };
+        match self.bootstrap.iter().find(|text| !names_peer(text)) {
+            None => Ok(()),
+            Some(text) => Err(faults::usage(NoPeer(text.clone()))),
+        }
     }
 
     fn read_contracts(&self) -> Result<Deployment, UserError> {

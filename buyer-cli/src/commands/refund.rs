@@ -44,6 +44,7 @@ impl Refund {
         }
         let attach = Attach {
             job: job.id.to_string(),
+            yes: false,
             progress: self.progress,
         };
         let status = Box::pin(attach.run(global)).await?;

@@ -60,6 +60,7 @@ impl Status {
         if self.watch {
             let attach = Attach {
                 job: job.id.to_string(),
+                yes: false,
                 progress: self.progress,
             };
             return Box::pin(attach.run(global)).await;

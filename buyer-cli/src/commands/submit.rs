@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gio_agent::{ExitStatus, UserError, random_word};
-use std::io::IsTerminal as _;
 
 use super::{ProgressFlag, drive, finish};
 use crate::cli::Global;
@@ -84,7 +83,7 @@ impl Submit {
             .await?;
         let id = job.id.clone();
         let progress = self.progress.start();
-        let driver = Driver::new(&session, &progress, job, self.approval()).await?;
+        let driver = Driver::new(&session, &progress, job, Approval::new(self.yes)).await?;
         let goal = if self.detach { Goal::Open } else { Goal::End };
         let left = drive(&session, driver.with_work(work), goal, &progress).await?;
         let job = session.jobs().load(&id)?;
@@ -119,14 +118,5 @@ impl Submit {
         session.jobs().save(&job)?;
         output.line(&format!("job {}", job.id));
         Ok(job)
-    }
-
-    fn approval(&self) -> Approval {
-        let is_somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        if self.yes || !is_somebody_there {
-            Approval::Given
-        } else {
-            Approval::Ask
-        }
     }
 }

@@ -232,6 +232,12 @@ impl Bars {
     fn show(&self, event: &Event) {
         match event {
             Event::Stage { stage } => {
+                if self.stage.is_finished() {
+                    // A question was asked meanwhile.
+                    self.stage.reset();
+                    self.amount.reset();
+                    self.stage.enable_steady_tick(TICK);
+                }
                 self.stage.set_message(stage.clone());
                 self.amount.set_length(0);
                 self.amount.set_message(String::new());

@@ -207,12 +207,9 @@ async fn output(
     let own = blocking(move || Ok::<_, Refused>(stored.get(content).ok())).await?;
     let bytes = match own {
         Some(bytes) => bytes,
-        None => {
-            contents.remove(content)?;
-            retrying(|| hub.download(content))
-                .await
-                .map_err(faults::hub)?
-        }
+        None => retrying(|| hub.download(content))
+            .await
+            .map_err(faults::hub)?,
     };
     let unit = claim.unit;
     let checked = blocking(move || {

@@ -20,7 +20,7 @@ use crate::domain::work::Work;
 use crate::faults;
 use crate::infra::hub::{HubClient, HubError, Inquiry};
 use crate::job::{Deal, Dealt, HubContact, JobState, Moment};
-use crate::output::note;
+use crate::output::{note, printable};
 use crate::session::{local_now, now_at};
 
 /// How long to look for hubs: the first answer usually comes in a fraction of a second.
@@ -173,12 +173,12 @@ impl Driver<'_> {
         };
         Ok(Candidate {
             offer: HubOffer {
-                name: said.name.clone(),
+                name: printable(&said.name),
                 owner: said.owner,
                 wallet: said.wallet,
                 chain_id: said.chain_id,
                 price: said.gross_price,
-                region: said.region.clone(),
+                region: printable(&said.region),
                 kinds: said.kinds.clone(),
                 registered,
             },

@@ -56,6 +56,33 @@ fn init_makes_a_key_once_and_prints_the_address_to_fund() {
 }
 
 #[test]
+fn init_refuses_a_peer_it_could_not_tell_from_another() {
+    let dir = tempfile::tempdir().unwrap();
+    home(dir.path());
+    let contracts = dir.path().join("contracts.json");
+    let contracts = contracts.to_str().unwrap();
+    for addr in ["/ip4/127.0.0.1/tcp/7701", "127.0.0.1:7701"] {
+        let args = [
+            "init",
+            "--rpc",
+            "http://x",
+            "--contracts",
+            contracts,
+            "--bootstrap",
+            addr,
+        ];
+        let output = gio_buyer(&dir.path().join("other"), &args);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("is not a multiaddr"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    assert!(!dir.path().join("other").exists(), "nothing was made");
+}
+
+#[test]
 fn without_a_home_the_error_says_how_to_make_one() {
     let dir = tempfile::tempdir().unwrap();
     let output = gio_buyer(&dir.path().join("nowhere"), &["list"]);
@@ -117,6 +144,9 @@ fn a_right_job_has_its_id_first_and_stays_when_the_chain_is_away() {
         serde_json::from_str(&stdout(&gio_buyer(&home, &["list", "--json"]))).unwrap();
     assert_eq!(list[0]["job"], id);
     assert_eq!(list[0]["state"], "drafted");
+    let get = gio_buyer(&home, &["get", id]);
+    assert_eq!(get.status.code(), Some(1), "`get` opens nothing");
+    assert!(stderr(&get).contains("not here yet"), "{}", stderr(&get));
     let status = gio_buyer(&home, &["status", id, "--offline", "--json"]);
     let status: Value = serde_json::from_str(&stdout(&status)).unwrap();
     assert_eq!(
