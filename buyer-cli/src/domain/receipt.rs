@@ -91,7 +91,7 @@ pub struct Verification {
 pub struct TransactionLines {
     pub opened: Option<B256>,
     pub posted: Option<B256>,
-    pub settled: Option<B256>,
+    pub ended: Option<B256>,
 }
 
 /// Columns of a receipt: what a terminal shows and a mail keeps.
@@ -111,7 +111,9 @@ const MODE_NONE: Verification = Verification {
 pub fn receipt(job: &Job, dealt: &Dealt, claims: Option<&ClaimsFile>) -> Receipt {
     let terms = &dealt.deal.terms;
     let cu = dealt.collected.as_ref().map_or(Cu(0), |c| c.cu_total);
-    let settlement = dealt.settlement.or_else(|| expected(dealt, cu));
+    let settlement = dealt
+        .settlement
+        .or_else(|| settlement_by_rule(dealt, End::Settled));
     Receipt {
         job: job.id.clone(),
         name: job.order.spec.name.clone(),
@@ -137,7 +139,7 @@ pub fn receipt(job: &Job, dealt: &Dealt, claims: Option<&ClaimsFile>) -> Receipt
         transactions: TransactionLines {
             opened: dealt.transactions.opened,
             posted: dealt.transactions.posted,
-            settled: dealt.settlement.and_then(|s| s.tx),
+            ended: dealt.settlement.and_then(|s| s.tx),
         },
         out: job.out.clone(),
         timings_ms: job.timings_ms(),
@@ -145,11 +147,19 @@ pub fn receipt(job: &Job, dealt: &Dealt, claims: Option<&ClaimsFile>) -> Receipt
     }
 }
 
-/// What R2 will make of a posted result.
-fn expected(dealt: &Dealt, cu: Cu) -> Option<Settlement> {
-    dealt.collected.as_ref()?;
+/// What the rules make of a deal that ends so (R2): the wallet can pay nothing else.
+#[must_use]
+pub fn settlement_by_rule(dealt: &Dealt, end: End) -> Option<Settlement> {
     let terms = &dealt.deal.terms;
-    let payment = bill(terms.cap, cu, terms.price_per_pu);
+    let payment = match end {
+        End::Settled => {
+            let collected = dealt.collected.as_ref()?;
+            bill(terms.cap, collected.cu_total, terms.price_per_pu)
+        }
+        End::Refunded => Gio::ZERO,
+        // What both sides agreed on, and the guarantee, stand in the events alone.
+        End::Cancelled | End::Refuted | End::Expired => return None,
+    };
     Some(Settlement {
         payment,
         royalty: Gio::ZERO,
@@ -226,7 +236,8 @@ pub fn text(receipt: &Receipt, end: Option<End>) -> String {
     };
     line("cost", &cost_text(receipt, end));
     line("deal", &receipt.deal_id.to_string());
-    for text in transaction_texts(&receipt.transactions) {
+    let ended = end.map_or("ended", End::name);
+    for text in transaction_texts(&receipt.transactions, ended) {
         line("", &text);
     }
     line(
@@ -278,12 +289,15 @@ fn cost_text(receipt: &Receipt, end: Option<End>) -> String {
     }
 }
 
-/// `opened 0x…` and so on, as far as they happened.
-fn transaction_texts(transactions: &TransactionLines) -> impl Iterator<Item = String> {
+/// `opened 0x…`, `posted 0x…`, `settled 0x…` or however it ended, as far as it happened.
+fn transaction_texts(
+    transactions: &TransactionLines,
+    ended: &'static str,
+) -> impl Iterator<Item = String> {
     let named = [
         ("opened", transactions.opened),
         ("posted", transactions.posted),
-        ("settled", transactions.settled),
+        (ended, transactions.ended),
     ];
     named
         .into_iter()
@@ -386,6 +400,17 @@ mod tests {
         assert!(after.is_settled);
         assert_eq!(after.cost_gio, before.cost_gio);
         assert_eq!(after.state, "settled");
+    }
+
+    #[test]
+    fn r02_the_rule_gives_what_the_wallet_pays() {
+        let job = fetched_job();
+        let dealt = job.dealt().unwrap();
+        let by_rule = |end| settlement_by_rule(dealt, end).map(|s| (s.payment.units(), s.refund));
+        // 303 CU at 100 base units per PU: nothing, rounded down.
+        assert_eq!(by_rule(End::Settled), Some((0, Gio::from_units(1_000))));
+        assert_eq!(by_rule(End::Refunded), Some((0, Gio::from_units(1_000))));
+        assert_eq!(by_rule(End::Refuted), None);
     }
 
     #[test]

@@ -111,6 +111,9 @@ struct Bars {
     all: MultiProgress,
     stage: ProgressBar,
     amount: ProgressBar,
+    /// How the amount looks while something is counted, and while nothing is.
+    counting: ProgressStyle,
+    idle: ProgressStyle,
 }
 
 impl Progress {
@@ -225,8 +228,16 @@ impl Bars {
         stage.set_style(style("{spinner} {msg}  {elapsed}"));
         stage.enable_steady_tick(TICK);
         let amount = all.add(ProgressBar::new(0));
-        amount.set_style(style("  [{bar:32}] {msg}"));
-        Self { all, stage, amount }
+        let counting = style("  [{bar:32}] {msg}");
+        let idle = style("{msg}");
+        amount.set_style(idle.clone());
+        Self {
+            all,
+            stage,
+            amount,
+            counting,
+            idle,
+        }
     }
 
     fn show(&self, event: &Event) {
@@ -239,22 +250,25 @@ impl Bars {
                     self.stage.enable_steady_tick(TICK);
                 }
                 self.stage.set_message(stage.clone());
-                self.amount.set_length(0);
+                self.amount.set_style(self.idle.clone());
                 self.amount.set_message(String::new());
             }
             // Without a terminal there is nobody to draw for.
             Event::Note { note } => drop(self.all.println(note)),
             Event::Bytes { done, total } => {
-                self.amount.set_length(*total);
-                self.amount.set_position(*done);
-                self.amount.set_message(format!("{done} of {total} bytes"));
+                self.count(*done, *total, format!("{done} of {total} bytes"));
             }
             Event::Units(units) => {
-                self.amount.set_length(u64::from(units.total));
-                self.amount.set_position(u64::from(units.done));
-                self.amount.set_message(units.text());
+                self.count(units.done.into(), units.total.into(), units.text());
             }
         }
+    }
+
+    fn count(&self, done: u64, total: u64, text: String) {
+        self.amount.set_style(self.counting.clone());
+        self.amount.set_length(total);
+        self.amount.set_position(done);
+        self.amount.set_message(text);
     }
 }
 

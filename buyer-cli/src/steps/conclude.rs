@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Driver, unix_ms};
 use crate::domain::next::{End, Step};
+use crate::domain::receipt;
 use crate::faults;
 use crate::infra::hub::{HubClient, PayoutWord};
 use crate::job::{Moment, Payout, Settlement};
@@ -18,6 +19,8 @@ use crate::results;
 const SETTLE_WAIT: Duration = Duration::from_secs(20);
 /// How long to wait for the miners' pay after the settlement: only the receipt needs it.
 const PAYOUT_WAIT: Duration = Duration::from_secs(15);
+/// How long a node's events may lag behind its state.
+const EVENTS_WAIT: Duration = Duration::from_secs(10);
 /// Looking up one transaction that should be mined already.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two looks at the chain or the hub.
@@ -26,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 const EARLY_PAUSE: Duration = Duration::from_secs(2);
 
 impl Driver<'_> {
-    /// Tells the hub that it may settle. If it cannot be told, the next step settles without it.
+    /// Tells the hub that it may settle; settles in its place if it cannot be told.
     pub(super) async fn confirm(&mut self) -> Result<(), UserError> {
         self.progress.stage("confirming");
         let signature = self.confirmation();
@@ -39,9 +42,18 @@ impl Driver<'_> {
             Err(error) => Err(error.cause.to_string()),
         };
         if let Err(error) = told {
-            tracing::warn!(%id, %error, "the hub did not take the confirmation");
+            tracing::debug!(%id, %error, "the hub did not take the confirmation");
+            self.settle_in_the_hubs_place().await?;
         }
         self.advance(Step::Confirmed, Some(Moment::Confirmed))
+    }
+
+    async fn settle_in_the_hubs_place(&self) -> Result<(), UserError> {
+        self.progress.stage("settling in the hub's place");
+        let (signature, root) = (self.confirmation(), self.result_root());
+        let terms = &self.dealt().deal.terms;
+        let sent = self.chain.confirm(terms, root, signature.as_bytes());
+        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
     }
 
     fn confirmation(&self) -> Signature {
@@ -68,11 +80,7 @@ impl Driver<'_> {
             }
             sleep(PAUSE).await;
         }
-        self.progress.stage("settling in the hub's place");
-        let (signature, root) = (self.confirmation(), self.result_root());
-        let terms = &self.dealt().deal.terms;
-        let sent = self.chain.confirm(terms, root, signature.as_bytes());
-        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
+        self.settle_in_the_hubs_place().await
     }
 
     /// The window is over: anyone may settle.
@@ -95,19 +103,7 @@ impl Driver<'_> {
     /// Writes down how it ended, with the chain's own figures, and the receipt.
     pub(super) async fn finish(&mut self, end: End) -> Result<(), UserError> {
         if end != End::Expired {
-            let logs = self.deal_events().await?;
-            let dealt = self.dealt_mut();
-            for log in &logs {
-                match &log.event {
-                    WalletEvent::DealOpened { .. } => {
-                        dealt.transactions.opened = Some(log.place.tx)
-                    }
-                    WalletEvent::ResultPosted { .. } => {
-                        dealt.transactions.posted = Some(log.place.tx)
-                    }
-                    event => dealt.settlement = settlement(event, log).or(dealt.settlement),
-                }
-            }
+            self.note_events(end).await?;
         }
         if end == End::Settled {
             self.job.note(Moment::Settled, unix_ms());
@@ -117,6 +113,32 @@ impl Driver<'_> {
         self.dealt_mut().end = Some(end);
         self.advance(Step::Ended, Some(Moment::Finished))?;
         results::write_receipt(self.session, &self.job)
+    }
+
+    /// Reads from the wallet's own events how the money went. A node may show a deal's state before its events, so
+    /// they are waited for; if they never come, the rules say what the wallet paid.
+    async fn note_events(&mut self, end: End) -> Result<(), UserError> {
+        let until = Instant::now() + EVENTS_WAIT;
+        loop {
+            let logs = self.deal_events().await?;
+            let dealt = self.dealt_mut();
+            for log in &logs {
+                let tx = Some(log.place.tx);
+                match &log.event {
+                    WalletEvent::DealOpened { .. } => dealt.transactions.opened = tx,
+                    WalletEvent::ResultPosted { .. } => dealt.transactions.posted = tx,
+                    event => dealt.settlement = settlement(event, log).or(dealt.settlement),
+                }
+            }
+            if dealt.settlement.is_some() {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                dealt.settlement = receipt::settlement_by_rule(dealt, end);
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Every event of this deal since it was signed.

@@ -19,10 +19,19 @@ const QUEUE: usize = 64;
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
+/// What comes out of a feed.
+#[derive(Debug)]
+pub(super) enum FeedEvent {
+    /// The hub said something.
+    Progress(Box<DealProgress>),
+    /// The hub went away; said once until it comes back.
+    Silent,
+}
+
 /// A stream of progress messages; dropping it hangs up.
 #[derive(Debug)]
 pub(super) struct Feed {
-    messages: mpsc::Receiver<DealProgress>,
+    messages: mpsc::Receiver<FeedEvent>,
     _task: JoinSet<()>,
 }
 
@@ -38,29 +47,33 @@ impl Feed {
         }
     }
 
-    /// The next message. Pending while the hub is away; safe to cancel.
-    pub(super) async fn next(&mut self) -> Option<DealProgress> {
+    /// The next event. Pending while the hub is away; safe to cancel.
+    pub(super) async fn next(&mut self) -> Option<FeedEvent> {
         self.messages.recv().await
     }
 }
 
-async fn run(net: Net, contact: HubContact, deal: DealId, sender: mpsc::Sender<DealProgress>) {
+async fn run(net: Net, contact: HubContact, deal: DealId, sender: mpsc::Sender<FeedEvent>) {
     let mut after = 0;
     let mut pause = PAUSE_FIRST;
-    loop {
+    let mut failures = 0u32;
+    while !sender.is_closed() {
         let before = after;
-        if let Err(error) = follow(&net, &contact, deal, &mut after, &sender).await {
+        let followed = follow(&net, &contact, deal, &mut after, &sender).await;
+        if after > before {
+            (pause, failures) = (PAUSE_FIRST, 0);
+        }
+        if let Err(error) = followed {
             tracing::debug!(%deal, %error, "following the hub was interrupted");
+            failures = failures.saturating_add(1);
+            // A line that broke is usually back at once; the second failure in a row is silence.
+            if failures == 2 {
+                // If nobody listens any more, the loop ends.
+                let _ = sender.send(FeedEvent::Silent).await;
+            }
         }
-        if sender.is_closed() {
-            return;
-        }
-        pause = if after > before {
-            PAUSE_FIRST
-        } else {
-            (pause * 2).min(PAUSE_MAX)
-        };
         sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 
@@ -70,13 +83,14 @@ async fn follow(
     contact: &HubContact,
     deal: DealId,
     after: &mut u64,
-    sender: &mpsc::Sender<DealProgress>,
+    sender: &mpsc::Sender<FeedEvent>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let hub = reach(net, contact).await?;
     let mut stream = hub.follow(deal, *after).await?;
     while let Some(message) = stream.message().await.map_err(HubError::from)? {
         *after = (*after).max(message.event_id);
-        if sender.send(message).await.is_err() {
+        let event = FeedEvent::Progress(Box::new(message));
+        if sender.send(event).await.is_err() {
             return Ok(());
         }
     }

@@ -7,11 +7,12 @@ use gio_net::wire::{DealProgress, DealStage};
 use gio_protocol::{Cu, bill};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::feed::Feed;
+use super::feed::{Feed, FeedEvent};
 use super::{Driver, unix_ms};
 use crate::domain::next::Action;
 use crate::infra::progress::Units;
 use crate::job::Moment;
+use crate::session::local_now;
 
 /// How often the chain is asked while the hub is listened to: the hub's word comes at once, this is for its silence.
 const POLL: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ impl Driver<'_> {
         let mut is_silent = false;
         loop {
             let is_news = tokio::select! {
-                Some(message) = feed.next() => self.show(&message)?,
+                Some(event) = feed.next() => self.heard(event)?,
                 _ = poll.tick() => true,
             };
             if !is_news {
@@ -43,6 +44,20 @@ impl Driver<'_> {
                     is_silent = true;
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn heard(&mut self, event: FeedEvent) -> Result<bool, UserError> {
+        match event {
+            FeedEvent::Progress(message) => self.show(&message),
+            FeedEvent::Silent => {
+                let due = self.dealt().deal.terms.deliver_by;
+                let left = local_now().until(due);
+                self.progress.note(format!(
+                    "the hub does not answer; without a result the cap comes back in {left} s"
+                ));
+                Ok(false)
             }
         }
     }

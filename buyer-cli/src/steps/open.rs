@@ -76,7 +76,7 @@ impl Driver<'_> {
             Err(error) => Err(error.cause.to_string()),
         };
         if let Err(error) = told {
-            tracing::warn!(%id, %error, "the hub was not told that the deal is open");
+            tracing::debug!(%id, %error, "the hub was not told that the deal is open");
         }
         Ok(())
     }
