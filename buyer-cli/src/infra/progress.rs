@@ -111,9 +111,6 @@ struct Bars {
     all: MultiProgress,
     stage: ProgressBar,
     amount: ProgressBar,
-    /// How the amount looks while something is counted, and while nothing is.
-    counting: ProgressStyle,
-    idle: ProgressStyle,
 }
 
 impl Progress {
@@ -216,28 +213,25 @@ impl LastLine {
     }
 }
 
+/// The second line while nothing is counted, and while something is.
+const IDLE: &str = "{msg}";
+const COUNTING: &str = "  [{bar:32}] {msg}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("the templates in this file are valid")
+        .progress_chars("=> ")
+}
+
 impl Bars {
     fn new() -> Self {
         let all = MultiProgress::new();
-        let style = |text: &str| {
-            ProgressStyle::with_template(text)
-                .expect("the templates below are valid")
-                .progress_chars("=> ")
-        };
         let stage = all.add(ProgressBar::new_spinner());
         stage.set_style(style("{spinner} {msg}  {elapsed}"));
         stage.enable_steady_tick(TICK);
         let amount = all.add(ProgressBar::new(0));
-        let counting = style("  [{bar:32}] {msg}");
-        let idle = style("{msg}");
-        amount.set_style(idle.clone());
-        Self {
-            all,
-            stage,
-            amount,
-            counting,
-            idle,
-        }
+        amount.set_style(style(IDLE));
+        Self { all, stage, amount }
     }
 
     fn show(&self, event: &Event) {
@@ -250,7 +244,7 @@ impl Bars {
                     self.stage.enable_steady_tick(TICK);
                 }
                 self.stage.set_message(stage.clone());
-                self.amount.set_style(self.idle.clone());
+                self.amount.set_style(style(IDLE));
                 self.amount.set_message(String::new());
             }
             // Without a terminal there is nobody to draw for.
@@ -265,7 +259,7 @@ impl Bars {
     }
 
     fn count(&self, done: u64, total: u64, text: String) {
-        self.amount.set_style(self.counting.clone());
+        self.amount.set_style(style(COUNTING));
         self.amount.set_length(total);
         self.amount.set_position(done);
         self.amount.set_message(text);
