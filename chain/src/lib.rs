@@ -7,6 +7,7 @@ mod bodies;
 mod chain;
 mod mempool;
 mod store;
+pub mod wire;
 
 pub use bodies::{BodyError, BodyFile, BodyLog, BodyPlace};
 pub use chain::{
