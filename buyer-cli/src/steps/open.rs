@@ -1,7 +1,7 @@
 //! Opening: the cap goes into escrow, by permit and `open` in one transaction (R5).
 
 use gio_agent::{ExitStatus, UserError};
-use gio_evm::{Permit, RevertReason, SendError, WalletEvent};
+use gio_evm::{Permit, RevertReason, SendError, TxInfo, WalletEvent};
 use gio_protocol::B256;
 
 use super::Driver;
@@ -9,24 +9,37 @@ use crate::domain::next::{End, Step};
 use crate::faults;
 use crate::job::Moment;
 
+/// Permits tried: jobs submitted at the same moment sign the same nonce, and all but one try again.
+const PERMITS_MAX: u32 = 5;
+
 impl Driver<'_> {
     /// Sends the opening transaction. The terms and both signatures have been on disk since they were signed; that
     /// the transaction may be on its way is on disk before it is.
     pub(super) async fn open(&mut self) -> Result<(), UserError> {
         self.progress.stage("locking the cap in escrow");
-        let permit = self.permit().await?;
         self.advance(Step::Opening, None)?;
-        let deal = &self.dealt().deal;
-        let own = self.session.key().sign(deal.id.0);
-        let hub = deal.hub_signature.signature()?;
-        let terms = &deal.terms;
-        let sent = self
-            .chain
-            .open(terms, own.as_bytes(), hub.as_bytes(), Some(permit));
-        match Box::pin(sent).await {
+        for _ in 1..PERMITS_MAX {
+            match self.send_open().await? {
+                Ok(tx) => return self.note_open(Some(tx.hash)).await,
+                Err(error) if is_stale_permit(&error) => {
+                    tracing::debug!(%error, "another job of this buyer used the permit's nonce");
+                }
+                Err(error) => return self.not_opened(error).await,
+            }
+        }
+        match self.send_open().await? {
             Ok(tx) => self.note_open(Some(tx.hash)).await,
             Err(error) => self.not_opened(error).await,
         }
+    }
+
+    async fn send_open(&self) -> Result<Result<TxInfo, SendError>, UserError> {
+        let permit = self.permit().await?;
+        let deal = &self.dealt().deal;
+        let own = self.session.key().sign(deal.id.0);
+        let hub = deal.hub_signature.signature()?;
+        let (own, hub) = (own.as_bytes(), hub.as_bytes());
+        Ok(Box::pin(self.chain.open(&deal.terms, own, hub, Some(permit))).await)
     }
 
     /// Lets this wallet take the cap, and nothing more, until the terms expire.
@@ -90,4 +103,9 @@ impl Driver<'_> {
             .find(|log| matches!(&log.event, WalletEvent::DealOpened { deal, .. } if *deal == id));
         Ok(opened.map(|log| log.place.tx))
     }
+}
+
+/// The wallet tolerates a permit that fails (R5), so a used nonce shows as a missing allowance.
+fn is_stale_permit(error: &SendError) -> bool {
+    matches!(error.revert(), Some(RevertReason::AllowanceTooLow { .. }))
 }
