@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use gio_agent::files::{Access, write_durably};
 use gio_agent::{Home, Role};
 use gio_evm::devnet::{DeployParams, deploy};
@@ -184,16 +184,24 @@ impl Devnet {
         Ok(accounts)
     }
 
-    /// GIO of every account.
+    /// GIO of every account, all at one moment: read again if a block came in between.
     ///
     /// # Errors
-    /// If the chain cannot be read.
+    /// If the chain cannot be read, or never stands still.
     pub async fn balances(&self) -> Result<Vec<(String, Gio)>> {
-        let mut balances = Vec::new();
-        for (name, account) in self.accounts().await? {
-            balances.push((name, self.chain.balance(account).await?));
+        const TRIES: usize = 50;
+        let accounts = self.accounts().await?;
+        for _ in 0..TRIES {
+            let before = self.chain.head().await?.hash;
+            let mut balances = Vec::new();
+            for (name, account) in &accounts {
+                balances.push((name.clone(), self.chain.balance(*account).await?));
+            }
+            if self.chain.head().await?.hash == before {
+                return Ok(balances);
+            }
         }
-        Ok(balances)
+        bail!("the chain did not stand still for one reading of all balances")
     }
 
     /// Stops every process, the last started first.

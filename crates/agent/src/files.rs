@@ -4,6 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Two writers of one path, threads or processes, each write a file of their own; the last rename wins.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Who may read a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +31,9 @@ pub fn write_durably(path: &Path, bytes: &[u8], access: Access) -> io::Result<()
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::other("the path names no file"))?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let beside = folder.join(format!(
-        ".{}.{}.tmp",
+        ".{}.{}-{number}.tmp",
         name.to_string_lossy(),
         std::process::id()
     ));
@@ -47,4 +52,28 @@ pub fn write_durably(path: &Path, bytes: &[u8], access: Access) -> io::Result<()
     file.sync_all()?;
     fs::rename(&beside, path)?;
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_writers_of_one_path_leave_one_whole_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::thread::scope(|scope| {
+            for byte in 0..8u8 {
+                let path = &path;
+                scope.spawn(move || write_durably(path, &[byte; 4096], Access::Public).unwrap());
+            }
+        });
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.len() == 4096 && bytes.iter().all(|byte| *byte == bytes[0]));
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
+    }
 }
