@@ -15,6 +15,8 @@ contract HubFactory is IHubFactory {
 
     address private immutable IMPLEMENTATION;
     address private immutable DAO;
+    address private immutable TREASURY;
+    address private immutable CASES;
     address private immutable TOKEN;
     address private immutable WHITELIST;
     uint128 private immutable FREEZE_QUOTA;
@@ -40,6 +42,8 @@ contract HubFactory is IHubFactory {
         _checkParameters(implementation_, parameters_);
         IMPLEMENTATION = implementation_;
         DAO = parameters_.dao;
+        TREASURY = parameters_.treasury;
+        CASES = parameters_.cases;
         TOKEN = parameters_.token;
         WHITELIST = parameters_.whitelist;
         FREEZE_QUOTA = parameters_.freezeQuota;
@@ -91,6 +95,8 @@ contract HubFactory is IHubFactory {
     function parameters() public view returns (WalletParameters memory) {
         return WalletParameters({
             dao: DAO,
+            treasury: TREASURY,
+            cases: CASES,
             token: TOKEN,
             whitelist: WHITELIST,
             freezeQuota: FREEZE_QUOTA,
@@ -115,8 +121,9 @@ contract HubFactory is IHubFactory {
     function _checkParameters(address implementation_, WalletParameters memory p) private view {
         bool coded = implementation_.code.length != 0 && p.token.code.length != 0 && p.whitelist.code.length != 0;
         // A lock of everything would divide by zero in `grossOf`; a fee cannot exceed what it is taken from.
-        bool sensible = p.dao != address(0) && p.freezeQuota != 0 && p.lockPercent < 100 && p.daoFeePerMille <= 1000;
-        if (!coded || !sensible) revert ParametersInvalid();
+        bool governed = p.dao != address(0) && p.treasury != address(0);
+        bool sensible = p.freezeQuota != 0 && p.lockPercent < 100 && p.daoFeePerMille <= 1000;
+        if (!coded || !governed || !sensible) revert ParametersInvalid();
         address admitted = IWhitelist(p.whitelist).factory();
         if (admitted != address(this)) revert WhitelistOfOtherFactory(admitted);
     }

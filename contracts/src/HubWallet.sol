@@ -5,19 +5,20 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
+import {ICaseRegister} from "./interfaces/IGovernment.sol";
 import {IHubWallet} from "./interfaces/IHubWallet.sol";
 import {IWhitelist} from "./interfaces/IWhitelist.sol";
 import {Amounts} from "./libraries/Amounts.sol";
 import {JobTree} from "./libraries/JobTree.sol";
 import {Ledgers} from "./libraries/Ledgers.sol";
+import {PayoutTree} from "./libraries/PayoutTree.sol";
 import {ResultTree} from "./libraries/ResultTree.sol";
 import {Terms} from "./libraries/Terms.sol";
 import {TypedData} from "./libraries/TypedData.sol";
 import {Claim, Deal, DealId, DealState, DealTerms, PermitSignature, SumNode, SumStep, UnitLeaf} from "./types/Deal.sol";
-import {HubRecord, Ledger, WalletConfig, WalletState} from "./types/Wallet.sol";
+import {HubRecord, Ledger, Payout, WalletConfig, WalletState} from "./types/Wallet.sol";
+import {WalletCore} from "./WalletCore.sol";
 
 /// @title HubWallet
 /// @notice See {IHubWallet}.
@@ -26,32 +27,11 @@ import {HubRecord, Ledger, WalletConfig, WalletState} from "./types/Wallet.sol";
 /// Every function is checks, effects, event, interactions; the only contract ever called with effects still to come is
 /// the token, for views, and a signer's `isValidSignature`, which cannot change state. So no function needs a guard
 /// against being entered again.
-contract HubWallet is IHubWallet, EIP712 {
+contract HubWallet is WalletCore {
     using Ledgers for Ledger;
     using SafeERC20 for IERC20;
     using TypedData for Claim;
     using TypedData for DealTerms;
-
-    /* IMMUTABLES */
-
-    /// @dev Tells the implementation from its clones, which run the same code at another address.
-    address private immutable IMPLEMENTATION = address(this);
-
-    /* STORAGE */
-
-    /// @inheritdoc IHubWallet
-    WalletState public state;
-    /// @inheritdoc IHubWallet
-    uint64 public registeredAt;
-    Ledger private _ledger;
-    /// @inheritdoc IHubWallet
-    mapping(address miner => uint128) public approvedTo;
-    mapping(DealId dealId => Deal) private _deals;
-
-    /* CONSTRUCTOR */
-
-    /// @dev Of the implementation. Clones build their own domain: it names the chain they are on and their address (F3).
-    constructor() EIP712("GIO", "1") {}
 
     /* THE HUB */
 
@@ -59,7 +39,7 @@ contract HubWallet is IHubWallet, EIP712 {
     function register(HubRecord calldata record) external {
         WalletConfig memory cfg = _config();
         _checkOwner(cfg);
-        _checkState(WalletState.Created);
+        if (state != WalletState.Idle) _checkState(WalletState.Created);
         uint128 stake = cfg.parameters.freezeQuota;
         _checkFree(cfg, stake);
 
@@ -87,6 +67,120 @@ contract HubWallet is IHubWallet, EIP712 {
         for (uint256 i = 0; i < miners.length; ++i) {
             _notePulls(token_, miners[i]);
         }
+    }
+
+    /// @inheritdoc IHubWallet
+    function postPayout(bytes32 top, uint32 count, bytes32 leavesRoot) external returns (uint32 epoch) {
+        WalletConfig memory cfg = _config();
+        _checkOwner(cfg);
+        _checkState(WalletState.Registered);
+        uint64 net = PayoutTree.sumOf(top);
+        if (net == 0) revert AmountZero();
+        if (count == 0 || count > PayoutTree.COUNT_MAX) revert PayoutCountOutOfRange(count);
+        uint128 gross = Amounts.grossUp(net, cfg.parameters.lockPercent);
+        _checkFree(cfg, gross);
+
+        epoch = payoutCount++;
+        _payouts[epoch] = Payout({root: PayoutTree.rootOf(count, top), reserve: net});
+        payoutsUnclaimed += net;
+        _ledger.lock(gross - net);
+        emit PayoutPosted(epoch, count, gross, gross - net, net, top, leavesRoot);
+    }
+
+    /// @inheritdoc IHubWallet
+    function claimPayout(uint32 epoch, uint32 count, uint32 index, address miner, uint64 net, bytes32[] calldata proof)
+        external
+    {
+        IERC20 token_ = _token();
+        if (state == WalletState.Suspected) revert ClaimsFrozen();
+        Payout memory payout_ = _payouts[epoch];
+        // The root commits to the count, so a caller cannot choose another one.
+        if (!PayoutTree.contains(payout_.root, count, index, miner, net, proof)) {
+            revert PayoutProofInvalid(epoch, index);
+        }
+        _takeLeaf(epoch, index);
+
+        // INVARIANT: the sums on a path add up to the total that was reserved, so no claim takes another's money.
+        _payouts[epoch] = Payout({root: payout_.root, reserve: payout_.reserve - net});
+        payoutsUnclaimed -= net;
+        emit PayoutClaimed(epoch, miner, index, net);
+        token_.safeTransfer(miner, net);
+    }
+
+    /// @inheritdoc IHubWallet
+    function payday() external {
+        WalletConfig memory cfg = _config();
+        _checkOwner(cfg);
+        _checkState(WalletState.Registered);
+        _checkPayday(cfg);
+
+        Ledger memory before = _ledger;
+        uint128 fee = Amounts.feeDown(before.locked, cfg.parameters.daoFeePerMille);
+        state = WalletState.Idle;
+        _ledger.unfreeze();
+        emit PaydayHeld(fee, before.locked, before.stake);
+        _send(cfg, cfg.parameters.treasury, fee);
+    }
+
+    /// @inheritdoc IHubWallet
+    function withdraw() external {
+        WalletConfig memory cfg = _config();
+        _checkOwner(cfg);
+        _checkState(WalletState.Idle);
+        uint256 amount = _free(cfg);
+        if (amount == 0) revert NothingFree();
+        emit Withdrawn(cfg.owner, amount);
+        _send(cfg, cfg.owner, amount);
+    }
+
+    /* THE DAO */
+
+    /// @inheritdoc IHubWallet
+    function suspect(uint256 caseId) external {
+        WalletConfig memory cfg = _config();
+        _checkDao(cfg);
+        _checkState(WalletState.Registered);
+        address cases_ = cfg.parameters.cases;
+        if (cases_ != address(0) && !ICaseRegister(cases_).isPending(caseId, address(this))) {
+            revert CaseNotPending(caseId);
+        }
+
+        state = WalletState.Suspected;
+        suspectedAt = uint64(block.timestamp);
+        if (freezer == address(0)) freezer = Clones.cloneWithImmutableArgs(FREEZER, abi.encode(address(this)));
+        IERC20 token_ = IERC20(cfg.parameters.token);
+        uint256 amount = token_.balanceOf(address(this));
+        emit WalletSuspected(caseId, freezer, amount, _bannableAt(cfg));
+        token_.safeTransfer(freezer, amount);
+    }
+
+    /// @inheritdoc IHubWallet
+    function rehab() external {
+        WalletConfig memory cfg = _config();
+        _checkDao(cfg);
+        _checkState(WalletState.Suspected);
+        uint256 amount = _thaw(cfg, WalletState.Idle);
+        emit WalletRehabilitated(amount);
+    }
+
+    /// @inheritdoc IHubWallet
+    function ban() external {
+        WalletConfig memory cfg = _config();
+        _checkDao(cfg);
+        _checkState(WalletState.Suspected);
+        uint64 bannableAt = _bannableAt(cfg);
+        if (block.timestamp < bannableAt) revert BanTooEarly(bannableAt, uint64(block.timestamp));
+        uint256 amount = _thaw(cfg, WalletState.Punished);
+        emit WalletBanned(amount);
+        _expropriateFree(cfg);
+    }
+
+    /// @inheritdoc IHubWallet
+    function expropriate() external {
+        WalletConfig memory cfg = _config();
+        _checkState(WalletState.Punished);
+        if (_free(cfg) == 0) revert NothingFree();
+        _expropriateFree(cfg);
     }
 
     /* DEALS: OPENING */
@@ -166,11 +260,16 @@ contract HubWallet is IHubWallet, EIP712 {
         WalletConfig memory cfg = _config();
         (DealId dealId, Deal storage deal_) = _dealIn(terms, DealState.Open);
         if (block.timestamp <= terms.deliverBy) revert DeliverByNotPassed(terms.deliverBy, uint64(block.timestamp));
+        _refund(cfg, terms, dealId, deal_);
+    }
 
-        deal_.state = DealState.Refunded;
-        _ledger.release(terms);
-        emit DealRefunded(dealId, terms.buyer, terms.cap);
-        _send(cfg, terms.buyer, terms.cap);
+    /// @inheritdoc IHubWallet
+    function giveBack(DealTerms calldata terms) external {
+        WalletConfig memory cfg = _config();
+        _checkOwner(cfg);
+        _checkState(WalletState.Registered);
+        (DealId dealId, Deal storage deal_) = _dealUnended(terms);
+        _refund(cfg, terms, dealId, deal_);
     }
 
     /// @inheritdoc IHubWallet
@@ -181,9 +280,7 @@ contract HubWallet is IHubWallet, EIP712 {
         bytes calldata hubSignature
     ) external {
         WalletConfig memory cfg = _config();
-        DealId dealId = dealIdOf(terms);
-        DealState stage = _deals[dealId].state;
-        if (stage != DealState.Open && stage != DealState.Posted) revert DealStateMismatch(dealId, stage);
+        (DealId dealId,) = _dealUnended(terms);
         if (payment > terms.cap) revert PaymentAboveCap(payment, terms.cap);
         bytes32 digest = _hashTypedDataV4(TypedData.cancellation(dealId, payment));
         _checkSignatures(cfg, terms.buyer, digest, buyerSignature, hubSignature);
@@ -222,101 +319,17 @@ contract HubWallet is IHubWallet, EIP712 {
         _refute(cfg, terms, dealId, deal_);
     }
 
-    /* VIEWS */
-
-    /// @inheritdoc IHubWallet
-    function ledger() external view returns (Ledger memory) {
-        return _ledger;
-    }
-
-    /// @inheritdoc IHubWallet
-    function freeBalance() external view returns (uint256) {
-        return _free(_config());
-    }
-
-    /// @inheritdoc IHubWallet
-    function deal(DealId dealId) external view returns (Deal memory) {
-        return _deals[dealId];
-    }
-
-    /// @inheritdoc IHubWallet
-    function dealIdOf(DealTerms calldata terms) public view returns (DealId) {
-        return DealId.wrap(_hashTypedDataV4(terms.hash()));
-    }
-
-    /// @inheritdoc IHubWallet
-    function lockOf(uint128 gross) external view returns (uint128) {
-        return Amounts.lockDown(gross, _config().parameters.lockPercent);
-    }
-
-    /// @inheritdoc IHubWallet
-    function grossOf(uint128 net) external view returns (uint128) {
-        return Amounts.grossUp(net, _config().parameters.lockPercent);
-    }
-
-    /// @inheritdoc IHubWallet
-    function config() external view returns (WalletConfig memory) {
-        return _config();
-    }
-
-    /// @inheritdoc IHubWallet
-    function owner() external view returns (address) {
-        return _config().owner;
-    }
-
-    /// @inheritdoc IHubWallet
-    function factory() external view returns (address) {
-        return _config().factory;
-    }
-
-    /// @inheritdoc IHubWallet
-    function dao() external view returns (address) {
-        return _config().parameters.dao;
-    }
-
-    /// @inheritdoc IHubWallet
-    function token() external view returns (address) {
-        return _config().parameters.token;
-    }
-
-    /// @inheritdoc IHubWallet
-    function whitelist() external view returns (address) {
-        return _config().parameters.whitelist;
-    }
-
-    /// @inheritdoc IHubWallet
-    function freezeQuota() external view returns (uint128) {
-        return _config().parameters.freezeQuota;
-    }
-
-    /// @inheritdoc IHubWallet
-    function lockPercent() external view returns (uint8) {
-        return _config().parameters.lockPercent;
-    }
-
-    /// @inheritdoc IHubWallet
-    function daoFeePerMille() external view returns (uint16) {
-        return _config().parameters.daoFeePerMille;
-    }
-
-    /// @inheritdoc IHubWallet
-    function payoutPeriod() external view returns (uint32) {
-        return _config().parameters.payoutPeriod;
-    }
-
-    /// @inheritdoc IHubWallet
-    function suspicionPeriod() external view returns (uint32) {
-        return _config().parameters.suspicionPeriod;
-    }
-
     /* PRIVATE: STEPS OF THE ABOVE */
 
     function _payOut(WalletConfig memory cfg, address miner, uint128 gross) private {
         _checkOwner(cfg);
         _checkState(WalletState.Registered);
         if (gross == 0) revert AmountZero();
-        // The zero address cannot hold an allowance; the wallet itself could pull but not spend.
-        if (miner == address(0) || miner == address(this)) revert MinerInvalid(miner);
+        // The zero address cannot hold an allowance; the wallet itself could pull but not spend; the treasury's
+        // allowance is for expropriation.
+        if (miner == address(0) || miner == address(this) || miner == cfg.parameters.treasury) {
+            revert MinerInvalid(miner);
+        }
         IERC20 token_ = IERC20(cfg.parameters.token);
         _notePulls(token_, miner);
         _checkFree(cfg, gross);
@@ -364,8 +377,7 @@ contract HubWallet is IHubWallet, EIP712 {
         deal_.state = DealState.Settled;
         _ledger.release(terms);
         emit DealSettled(dealId, terms.buyer, payment, royalty, terms.cap - payment, confirmed);
-        _send(cfg, terms.royaltyTo, royalty);
-        _send(cfg, terms.buyer, terms.cap - payment);
+        _divide(cfg, terms, payment, royalty);
     }
 
     function _cancel(WalletConfig memory cfg, DealTerms calldata terms, DealId dealId, uint128 payment) private {
@@ -373,8 +385,21 @@ contract HubWallet is IHubWallet, EIP712 {
         _deals[dealId].state = DealState.Cancelled;
         _ledger.release(terms);
         emit DealCancelled(dealId, terms.buyer, payment, royalty, terms.cap - payment);
+        _divide(cfg, terms, payment, royalty);
+    }
+
+    function _refund(WalletConfig memory cfg, DealTerms calldata terms, DealId dealId, Deal storage deal_) private {
+        deal_.state = DealState.Refunded;
+        _ledger.release(terms);
+        emit DealRefunded(dealId, terms.buyer, terms.cap);
+        _divide(cfg, terms, 0, 0);
+    }
+
+    /// @dev The author's and the buyer's parts leave; the hub's stays, unless the hub was banned.
+    function _divide(WalletConfig memory cfg, DealTerms calldata terms, uint128 payment, uint128 royalty) private {
         _send(cfg, terms.royaltyTo, royalty);
         _send(cfg, terms.buyer, terms.cap - payment);
+        if (state == WalletState.Punished) _expropriateFree(cfg);
     }
 
     function _refute(WalletConfig memory cfg, DealTerms calldata terms, DealId dealId, Deal storage deal_) private {
@@ -384,66 +409,11 @@ contract HubWallet is IHubWallet, EIP712 {
         _send(cfg, terms.buyer, uint256(terms.cap) + terms.guarantee);
     }
 
-    function _send(WalletConfig memory cfg, address to, uint256 amount) private {
-        if (amount != 0) IERC20(cfg.parameters.token).safeTransfer(to, amount);
-    }
-
-    /* PRIVATE: CHECKS */
-
-    /// @dev Also the wall in front of the implementation, which has no arguments in its code (R11).
-    function _config() private view returns (WalletConfig memory) {
-        if (address(this) == IMPLEMENTATION) revert CallToImplementation();
-        return abi.decode(Clones.fetchCloneArgs(address(this)), (WalletConfig));
-    }
-
-    function _checkOwner(WalletConfig memory cfg) private view {
-        if (msg.sender != cfg.owner) revert NotOwner(msg.sender, cfg.owner);
-    }
-
-    function _checkState(WalletState required) private view {
-        if (state != required) revert WalletStateMismatch(state, required);
-    }
-
-    function _checkFree(WalletConfig memory cfg, uint256 needed) private view {
-        uint256 free = _free(cfg);
-        if (free < needed) revert FreeBalanceTooLow(free, needed);
-    }
-
-    function _free(WalletConfig memory cfg) private view returns (uint256) {
-        return _ledger.free(IERC20(cfg.parameters.token).balanceOf(address(this)));
-    }
-
-    function _checkSignatures(
-        WalletConfig memory cfg,
-        address buyer,
-        bytes32 digest,
-        bytes calldata buyerSignature,
-        bytes calldata hubSignature
-    ) private view {
-        _checkBuyerSignature(buyer, digest, buyerSignature);
-        if (!SignatureChecker.isValidSignatureNowCalldata(cfg.owner, digest, hubSignature)) {
-            revert HubSignatureInvalid(cfg.owner, digest);
-        }
-    }
-
-    function _checkBuyerSignature(address buyer, bytes32 digest, bytes calldata signature) private view {
-        if (!SignatureChecker.isValidSignatureNowCalldata(buyer, digest, signature)) {
-            revert BuyerSignatureInvalid(buyer, digest);
-        }
-    }
-
-    function _dealIn(DealTerms calldata terms, DealState required)
-        private
-        view
-        returns (DealId dealId, Deal storage deal_)
-    {
-        dealId = dealIdOf(terms);
-        deal_ = _deals[dealId];
-        if (deal_.state != required) revert DealStateMismatch(dealId, deal_.state);
-    }
-
-    function _dealInWindow(DealTerms calldata terms) private view returns (DealId dealId, Deal storage deal_) {
-        (dealId, deal_) = _dealIn(terms, DealState.Posted);
-        if (block.timestamp >= deal_.windowEnd) revert WindowOver(deal_.windowEnd, uint64(block.timestamp));
+    function _takeLeaf(uint32 epoch, uint32 index) private {
+        mapping(uint256 word => uint256) storage claimed = _claimed[epoch];
+        uint256 bit = 1 << (index & 0xff);
+        uint256 word = claimed[index >> 8];
+        if (word & bit != 0) revert PayoutClaimedAlready(epoch, index);
+        claimed[index >> 8] = word | bit;
     }
 }

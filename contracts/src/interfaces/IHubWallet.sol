@@ -12,7 +12,7 @@ import {
     SumStep,
     UnitLeaf
 } from "../types/Deal.sol";
-import {HubRecord, Ledger, WalletConfig, WalletState} from "../types/Wallet.sol";
+import {HubRecord, Ledger, Payout, WalletConfig, WalletState} from "../types/Wallet.sol";
 
 /// @title IHubWallet
 /// @notice A hub's wallet: its stake, the escrow of its deals, and what it pays its miners.
@@ -70,6 +70,34 @@ interface IHubWallet {
     /// @notice The wallet saw that a miner pulled; `allowance` is what it may still pull.
     event PullSeen(address indexed miner, uint128 pulled, uint128 allowance);
 
+    /// @notice Payday: `fee` went to the treasury, everything else that was held back is free, the wallet is Idle.
+    event PaydayHeld(uint128 fee, uint128 locked, uint128 stake);
+
+    /// @notice The owner took the free balance.
+    event Withdrawn(address indexed owner, uint256 amount);
+
+    /// @notice An epoch's payout: `lock` stays in the wallet until payday, `net` is reserved for the epoch's miners.
+    /// @param top The tree's top node; with the count it makes the epoch's root.
+    /// @param leavesRoot Content root of the leaf file, which the hub serves to anyone.
+    event PayoutPosted(
+        uint32 indexed epoch, uint32 count, uint128 gross, uint128 lock, uint64 net, bytes32 top, bytes32 leavesRoot
+    );
+
+    /// @notice A miner got its part of an epoch's payout.
+    event PayoutClaimed(uint32 indexed epoch, address indexed miner, uint32 index, uint64 net);
+
+    /// @notice The DAO froze the hub's own money: `amount`, all the wallet held, lies in the freezer.
+    event WalletSuspected(uint256 indexed caseId, address freezer, uint256 amount, uint64 bannableAt);
+
+    /// @notice The DAO ended the suspicion: everything is back and nothing is held back, the wallet is Idle.
+    event WalletRehabilitated(uint256 amount);
+
+    /// @notice The DAO punished the wallet: what is neither escrow, guarantee nor owed goes to the treasury.
+    event WalletBanned(uint256 amount);
+
+    /// @notice Money of the hub's went to the treasury.
+    event Expropriated(uint256 amount);
+
     /* ERRORS: caller and wallet */
 
     /// @notice The implementation serves its clones only (R11).
@@ -84,6 +112,32 @@ interface IHubWallet {
     error AmountZero();
     /// @notice Nobody could pull from this address.
     error MinerInvalid(address miner);
+
+    /// @notice Only the DAO.
+    error NotDao(address caller, address dao);
+    /// @notice The payout period still runs.
+    error PaydayTooEarly(uint64 paydayAt, uint64 time);
+    /// @notice Deals with money in them are open; the hub may give it back.
+    error DealsOpen(uint128 escrow, uint128 guarantees);
+    /// @notice An accusation is undecided; payday waits for it, at most until `until`.
+    error CaseUndecided(uint64 until);
+    /// @notice No undecided accusation against this wallet has this number.
+    error CaseNotPending(uint256 caseId);
+    /// @notice The suspicion period still runs.
+    error BanTooEarly(uint64 bannableAt, uint64 time);
+    /// @notice There is nothing to take.
+    error NothingFree();
+
+    /* ERRORS: payouts */
+
+    /// @notice A payout has 1 to 1,048,576 miners.
+    error PayoutCountOutOfRange(uint32 count);
+    /// @notice The leaf is not in the epoch's payout as shown.
+    error PayoutProofInvalid(uint32 epoch, uint32 index);
+    /// @notice This leaf was claimed before.
+    error PayoutClaimedAlready(uint32 epoch, uint32 index);
+    /// @notice Claims wait for the end of the suspicion; nothing is lost.
+    error ClaimsFrozen();
 
     /* ERRORS: terms, in the order of docs/protocol.md section 4.1 */
 
@@ -150,8 +204,9 @@ interface IHubWallet {
 
     /* FUNCTIONS: the hub */
 
-    /// @notice Freezes the quota out of the free balance and writes the record into the whitelist: Created to Registered.
-    /// @dev Only the owner. What arrives later does not change the stake (HW-06).
+    /// @notice Freezes the quota out of the free balance and writes the record into the whitelist: Created or Idle to
+    /// Registered.
+    /// @dev Only the owner. What arrives later does not change the stake (HW-06). Again after payday: a new period.
     /// @param record What the hub says about itself.
     function register(HubRecord calldata record) external;
 
@@ -171,6 +226,56 @@ interface IHubWallet {
     /// @dev Anyone. Until then the free balance is too low, never too high.
     /// @param miners Whom to look at.
     function reconcile(address[] calldata miners) external;
+
+    /// @notice Reserves a sum for an epoch's miners, who claim it with a proof (R9): the root is of a Merkle-sum tree, so
+    /// no two claims can take more than the whole. The gross is `grossOf(net)`; what the net leaves of it is locked.
+    /// @dev Only the owner, only Registered. Epochs count from zero; nothing replaces one.
+    /// @param top The tree's top node: 24 bytes of hash and the sum of the leaves, which is the net.
+    /// @param count How many leaves it has.
+    /// @param leavesRoot Content root of the leaf file.
+    /// @return epoch Its number.
+    function postPayout(bytes32 top, uint32 count, bytes32 leavesRoot) external returns (uint32 epoch);
+
+    /// @notice Pays a miner its leaf of an epoch's payout.
+    /// @dev Anyone; the money goes to the miner. Not while Suspected; without time limit otherwise, also after a ban.
+    /// @param epoch The payout.
+    /// @param count How many leaves its tree has.
+    /// @param index Which of them this is.
+    /// @param miner Who is paid.
+    /// @param net Base units.
+    /// @param proof Siblings from the leaf upwards, nodes like `top`.
+    function claimPayout(uint32 epoch, uint32 count, uint32 index, address miner, uint64 net, bytes32[] calldata proof)
+        external;
+
+    /// @notice Ends the period: a fee of the locked sum goes to the treasury, the rest and the stake become free,
+    /// Registered to Idle.
+    /// @dev Only the owner, from `registeredAt` + payout period on, with no money in open deals. An undecided accusation
+    /// delays it, at most by one more payout period (R8).
+    function payday() external;
+
+    /// @notice Sends the free balance to the owner.
+    /// @dev Only the owner, only Idle. What miners may pull or claim, and what is in deals, stays (HW-16).
+    function withdraw() external;
+
+    /* FUNCTIONS: the DAO */
+
+    /// @notice Freezes the hub's own money: the whole balance moves into the wallet's freezer, Registered to Suspected.
+    /// @dev Only the DAO, and only for an undecided accusation against this wallet. Buyers are served from the freezer.
+    /// @param caseId The accusation that was voted through.
+    function suspect(uint256 caseId) external;
+
+    /// @notice Ends a suspicion: everything comes back and nothing is held back, Suspected to Idle.
+    /// @dev Only the DAO, at any time. Allowances given before count again.
+    function rehab() external;
+
+    /// @notice Takes the hub's own money for the treasury, Suspected to Punished, for ever.
+    /// @dev Only the DAO, from the end of the suspicion period on. Escrow, the guarantees of open deals and what is owed
+    /// to miners stay; it loops over nobody.
+    function ban() external;
+
+    /// @notice Sends what became free in a punished wallet to the treasury.
+    /// @dev Anyone, only Punished. The end of a deal does the same.
+    function expropriate() external;
 
     /* FUNCTIONS: deals, by stage of life */
 
@@ -215,6 +320,11 @@ interface IHubWallet {
     /// @dev Anyone, after `deliverBy`.
     /// @param terms The deal.
     function refund(DealTerms calldata terms) external;
+
+    /// @notice Ends an undisputed deal by giving the whole cap back, so that payday does not have to wait for it (R8).
+    /// @dev Only the owner, only Registered.
+    /// @param terms The deal.
+    function giveBack(DealTerms calldata terms) external;
 
     /// @notice Ends an open or posted deal as both sides agreed.
     /// @dev Anyone with both signatures of the `Cancellation`. The royalty is taken from `payment` as in a settlement.
@@ -261,9 +371,40 @@ interface IHubWallet {
     /// @return The state.
     function state() external view returns (WalletState);
 
-    /// @notice When the stake was frozen; zero before.
+    /// @notice When the stake was frozen last; zero before.
     /// @return Unix seconds.
     function registeredAt() external view returns (uint64);
+
+    /// @notice When the DAO suspected the wallet last; zero before.
+    /// @return Unix seconds.
+    function suspectedAt() external view returns (uint64);
+
+    /// @notice Where the balance lies while Suspected; zero before the first suspicion.
+    /// @return The contract.
+    function freezer() external view returns (address);
+
+    /// @notice What in the wallet is the hub's, free or held back: neither buyers' escrow nor owed to miners.
+    /// @return Base units.
+    function ownBalance() external view returns (uint256);
+
+    /// @notice How many payouts were posted, which is also the next epoch.
+    /// @return The count.
+    function payoutCount() external view returns (uint32);
+
+    /// @notice What of all payouts is not claimed.
+    /// @return Base units.
+    function payoutsUnclaimed() external view returns (uint64);
+
+    /// @notice One epoch's payout.
+    /// @param epoch Its number.
+    /// @return The payout; empty if there is none.
+    function payout(uint32 epoch) external view returns (Payout memory);
+
+    /// @notice Whether a leaf was claimed.
+    /// @param epoch The payout.
+    /// @param index The leaf.
+    /// @return True if so.
+    function isClaimed(uint32 epoch, uint32 index) external view returns (bool);
 
     /// @notice The sums kept apart from the free balance.
     /// @return The ledger.
@@ -310,9 +451,17 @@ interface IHubWallet {
     /// @return The factory.
     function factory() external view returns (address);
 
-    /// @notice Who governs suspicion and ban, and receives the payday fee.
-    /// @return The DAO.
+    /// @notice Who governs suspicion and ban.
+    /// @return The DAO's timelock.
     function dao() external view returns (address);
+
+    /// @notice Who receives the payday fee and expropriated money.
+    /// @return The treasury.
+    function treasury() external view returns (address);
+
+    /// @notice Who knows accusations; zero: a market without a court.
+    /// @return The cases.
+    function cases() external view returns (address);
 
     /// @notice What it holds.
     /// @return The token.

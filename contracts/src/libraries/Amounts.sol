@@ -34,4 +34,10 @@ library Amounts {
     function grossUp(uint128 net, uint8 percent) internal pure returns (uint128) {
         return SafeCast.toUint128(Math.ceilDiv(uint256(net) * 100, 100 - percent));
     }
+
+    /// @notice The DAO's fee at payday (HW-15).
+    function feeDown(uint128 locked, uint16 perMille) internal pure returns (uint128) {
+        // At most the locked sum, because a factory refuses fees above 1000 per mille.
+        return uint128(uint256(locked) * perMille / 1000);
+    }
 }

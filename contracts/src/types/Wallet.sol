@@ -27,8 +27,10 @@ struct HubRecord {
 
 /// @notice What a factory gives every wallet it makes (HW-03).
 struct WalletParameters {
-    address dao; // decides suspicion, rehabilitation and ban; receives the payday fee
-    address token;
+    address token; // first: a claim reads nothing else of the configuration
+    address dao; // decides suspicion, rehabilitation and ban: the timelock that executes votes
+    address treasury; // receives the payday fee and what a ban takes
+    address cases; // evidence before suspicion, and what payday waits for; zero: a market without a court
     address whitelist;
     uint128 freezeQuota; // stake, base units
     uint8 lockPercent; // of a payout's gross
@@ -54,4 +56,11 @@ struct Ledger {
     uint128 locked; // the part of payouts held back until payday
     // slot 2
     uint128 approvals; // approved to miners and, as far as the wallet has seen, not yet pulled
+}
+
+/// @notice One epoch's payout (R9). Nothing replaces it: only claims change it.
+struct Payout {
+    // slot 0
+    bytes24 root; // first bytes of the committed root of the Merkle-sum tree over miners' nets
+    uint64 reserve; // base units not yet claimed
 }

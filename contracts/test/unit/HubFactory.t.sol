@@ -30,6 +30,9 @@ contract HubFactoryTest is BaseTest {
         bad.dao = address(0);
         _refused(address(implementation), bad);
         bad = _parameters(address(token), address(whitelist));
+        bad.treasury = address(0);
+        _refused(address(implementation), bad);
+        bad = _parameters(address(token), address(whitelist));
         bad.freezeQuota = 0;
         _refused(address(implementation), bad);
         bad = _parameters(address(token), address(whitelist));
@@ -100,6 +103,8 @@ contract HubFactoryTest is BaseTest {
         assertEq(wallet.owner(), hub.addr);
         assertEq(wallet.factory(), address(factory));
         assertEq(wallet.dao(), dao);
+        assertEq(wallet.treasury(), address(vault));
+        assertEq(wallet.cases(), address(cases));
         assertEq(wallet.token(), address(token));
         assertEq(wallet.whitelist(), address(whitelist));
         assertEq(wallet.freezeQuota(), QUOTA);

@@ -24,6 +24,15 @@ contract HubWalletImplementationTest is BaseTest {
         _refused(abi.encodeCall(IHubWallet.transfer, (miner, 1)));
         _refused(abi.encodeCall(IHubWallet.transferNet, (miner, 1)));
         _refused(abi.encodeCall(IHubWallet.reconcile, (new address[](1))));
+        _refused(abi.encodeCall(IHubWallet.postPayout, (0, 1, 0)));
+        _refused(abi.encodeCall(IHubWallet.claimPayout, (0, 1, 0, miner, 1, new bytes32[](0))));
+        _refused(abi.encodeCall(IHubWallet.payday, ()));
+        _refused(abi.encodeCall(IHubWallet.withdraw, ()));
+        _refused(abi.encodeCall(IHubWallet.suspect, (1)));
+        _refused(abi.encodeCall(IHubWallet.rehab, ()));
+        _refused(abi.encodeCall(IHubWallet.ban, ()));
+        _refused(abi.encodeCall(IHubWallet.expropriate, ()));
+        _refused(abi.encodeCall(IHubWallet.giveBack, (terms)));
         _refused(abi.encodeCall(IHubWallet.open, (terms, "", "", _noPermit())));
         _refused(abi.encodeCall(IHubWallet.postResult, (terms, 0, 0, 0)));
         _refused(abi.encodeCall(IHubWallet.confirm, (terms, 0, "")));
@@ -50,7 +59,7 @@ contract HubWalletImplementationTest is BaseTest {
             if (kind == keccak256("function") && mutability == keccak256("nonpayable")) ++changing;
             assertNotEq(mutability, keccak256("payable"), "no ether in here");
         }
-        assertEq(changing, 12);
+        assertEq(changing, 21);
     }
 
     /// @dev A clone made by anyone with arguments of its choice is its own wallet and touches no other.

@@ -10,6 +10,7 @@ import {Whitelist} from "src/Whitelist.sol";
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
 import {Claim, Deal, DealId, DealState, DealTerms, PermitSignature, SumNode, UnitLeaf} from "src/types/Deal.sol";
 import {HubKind, HubRecord, Ledger, WalletParameters} from "src/types/Wallet.sol";
+import {CasesStandIn, TreasuryStandIn} from "./Government.sol";
 import {JobTreeBuilder, ResultTreeBuilder} from "./Merkle.sol";
 import {Typed} from "./Typed.sol";
 
@@ -33,6 +34,8 @@ abstract contract BaseTest is Test {
     address internal treasury = makeAddr("treasury");
 
     GioToken internal token;
+    CasesStandIn internal cases;
+    TreasuryStandIn internal vault;
     Whitelist internal whitelist;
     HubWallet internal implementation;
     HubFactory internal factory;
@@ -41,6 +44,8 @@ abstract contract BaseTest is Test {
     function setUp() public virtual {
         vm.warp(GENESIS);
         token = new GioToken(bridge, treasury, SUPPLY);
+        cases = new CasesStandIn();
+        vault = new TreasuryStandIn(token);
         implementation = new HubWallet();
         (whitelist, factory) = _deployFactory(address(token));
         wallet = _createHub(hub.addr, "first");
@@ -60,6 +65,8 @@ abstract contract BaseTest is Test {
     function _parameters(address token_, address whitelist_) internal view returns (WalletParameters memory) {
         return WalletParameters({
             dao: dao,
+            treasury: address(vault),
+            cases: address(cases),
             token: token_,
             whitelist: whitelist_,
             freezeQuota: QUOTA,

@@ -238,6 +238,8 @@ impl TryFrom<HubWallet::WalletParameters> for WalletParameters {
     fn try_from(parameters: HubWallet::WalletParameters) -> Result<Self, OutOfRange> {
         Ok(Self {
             dao: parameters.dao,
+            treasury: parameters.treasury,
+            cases: parameters.cases,
             freeze_quota: gio("freeze quota", U256::from(parameters.freezeQuota))?,
             lock_percent: parameters.lockPercent,
             dao_fee_per_mille: parameters.daoFeePerMille,
@@ -254,8 +256,10 @@ pub(crate) fn factory_parameters(
     whitelist: Address,
 ) -> HubFactory::WalletParameters {
     HubFactory::WalletParameters {
-        dao: parameters.dao,
         token,
+        dao: parameters.dao,
+        treasury: parameters.treasury,
+        cases: parameters.cases,
         whitelist,
         freezeQuota: parameters.freeze_quota.units().into(),
         lockPercent: parameters.lock_percent,

@@ -20,8 +20,12 @@ pub struct Deployment {
 /// What a factory gives every wallet it makes (HW-03).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalletParameters {
-    /// Who decides suspicion, rehabilitation and ban, and receives the payday fee.
+    /// Who decides suspicion, rehabilitation and ban: the timelock that executes votes.
     pub dao: Address,
+    /// Who receives the payday fee and what a ban takes.
+    pub treasury: Address,
+    /// Who knows accusations; zero: a market without a court.
+    pub cases: Address,
     /// The stake a hub freezes to register.
     pub freeze_quota: Gio,
     /// The part of a payout's gross that is locked until payday.

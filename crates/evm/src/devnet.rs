@@ -48,12 +48,15 @@ impl DeployParams {
 }
 
 impl WalletParameters {
-    /// Stake 1 GIO, lock 30 %, payday fee 0.5 %, period 30 days, suspicion 120 days.
+    /// Stake 1 GIO, lock 30 %, payday fee 0.5 %, period 30 days, suspicion 120 days; no court, and the DAO is its own
+    /// treasury.
     #[must_use]
     pub fn of_the_design(dao: Address) -> Self {
         const DAY: u32 = 24 * 3600;
         Self {
             dao,
+            treasury: dao,
+            cases: Address::ZERO,
             freeze_quota: Gio::from_units(gio_protocol::amount::UNITS_PER_GIO),
             lock_percent: 30,
             dao_fee_per_mille: 5,

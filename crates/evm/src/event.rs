@@ -1,6 +1,6 @@
 //! What a hub's wallet says, with the place it said it at.
 
-use gio_protocol::{Address, B256, Cu, DealId, DealTerms, Gio, UnixSeconds};
+use gio_protocol::{Address, B256, Cu, DealId, DealTerms, Gio, U256, UnixSeconds};
 
 /// Where a log stands. Together with the block hash this names it across reorganisations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,76 @@ pub enum WalletEvent {
         /// What it may still pull.
         allowance: Gio,
     },
+    /// The period ended: everything that was held back is free, less the fee.
+    PaydayHeld {
+        /// Went to the treasury.
+        fee: Gio,
+        /// Was locked, fee included.
+        locked: Gio,
+        /// Was frozen.
+        stake: Gio,
+    },
+    /// The owner took the free balance.
+    Withdrawn {
+        /// Who.
+        owner: Address,
+        /// How much.
+        amount: Gio,
+    },
+    /// Money is reserved for an epoch's miners, who claim it with a proof (R9).
+    PayoutPosted {
+        /// Its number.
+        epoch: u32,
+        /// How many miners.
+        count: u32,
+        /// Net and lock.
+        gross: Gio,
+        /// What stays in the wallet until payday.
+        lock: Gio,
+        /// What the miners get, in all.
+        net: Gio,
+        /// The tree's top node.
+        top: B256,
+        /// Content root of the leaf file.
+        leaves_root: B256,
+    },
+    /// A miner got its part of an epoch's payout.
+    PayoutClaimed {
+        /// The payout.
+        epoch: u32,
+        /// Who.
+        miner: Address,
+        /// The leaf.
+        index: u32,
+        /// How much.
+        net: Gio,
+    },
+    /// The DAO froze the hub's own money (R7).
+    Suspected {
+        /// The accusation.
+        case: U256,
+        /// Where the money lies.
+        freezer: Address,
+        /// All the wallet held.
+        amount: Gio,
+        /// From when on it can be banned.
+        bannable_at: UnixSeconds,
+    },
+    /// The DAO ended the suspicion: nothing is held back any more.
+    Rehabilitated {
+        /// What came back from the freezer.
+        amount: Gio,
+    },
+    /// The DAO punished the wallet, for ever.
+    Banned {
+        /// What came back from the freezer, for those it is owed to.
+        amount: Gio,
+    },
+    /// Money of the hub's went to the treasury.
+    Expropriated {
+        /// How much.
+        amount: Gio,
+    },
 }
 
 impl WalletEvent {
@@ -145,7 +215,17 @@ impl WalletEvent {
             | Self::DealRefunded { deal, .. }
             | Self::DealCancelled { deal, .. }
             | Self::DealRefuted { deal, .. } => Some(*deal),
-            Self::Registered { .. } | Self::PaymentApproved { .. } | Self::PullSeen { .. } => None,
+            Self::Registered { .. }
+            | Self::PaymentApproved { .. }
+            | Self::PullSeen { .. }
+            | Self::PaydayHeld { .. }
+            | Self::Withdrawn { .. }
+            | Self::PayoutPosted { .. }
+            | Self::PayoutClaimed { .. }
+            | Self::Suspected { .. }
+            | Self::Rehabilitated { .. }
+            | Self::Banned { .. }
+            | Self::Expropriated { .. } => None,
         }
     }
 }

@@ -147,6 +147,10 @@ pub struct WalletInfo {
     pub guarantees: Gio,
     /// Approved to miners and, as far as the wallet has seen, not yet pulled.
     pub approvals: Gio,
+    /// Of all payouts, not yet claimed.
+    pub unclaimed: Gio,
+    /// When the DAO suspected it last; `None` before.
+    pub suspected_at: Option<UnixSeconds>,
     /// What the wallet was made with.
     pub parameters: WalletParameters,
 }
@@ -199,4 +203,21 @@ pub struct FalseBill {
     pub billed: Cu,
     /// Siblings of the claim's leaf in the result tree, from the leaf upwards.
     pub result_proof: Vec<SumNode>,
+}
+
+/// A miner's leaf of an epoch's payout, with the proof that it is in the tree (R9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayoutClaim {
+    /// The payout.
+    pub epoch: u32,
+    /// How many leaves its tree has.
+    pub count: u32,
+    /// Which of them this is.
+    pub index: u32,
+    /// Who is paid.
+    pub miner: Address,
+    /// How much.
+    pub net: Gio,
+    /// Sibling nodes from the leaf upwards: 24 bytes of hash and 8 bytes of sum each.
+    pub proof: Vec<B256>,
 }

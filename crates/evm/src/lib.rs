@@ -26,8 +26,8 @@ pub use deployment::{Deployment, WalletParameters};
 pub use error::{ChainError, ConnectError, SendError};
 pub use event::{LogPlace, WalletEvent, WalletLog};
 pub use info::{
-    BlockHead, DealInfo, FalseBill, HubInfo, HubKind, HubRecord, Permit, SumStep, TxInfo,
-    WalletInfo, WalletState,
+    BlockHead, DealInfo, FalseBill, HubInfo, HubKind, HubRecord, PayoutClaim, Permit, SumStep,
+    TxInfo, WalletInfo, WalletState,
 };
 pub use revert::RevertReason;
 pub use rpc::Timing;

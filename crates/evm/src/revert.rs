@@ -29,6 +29,38 @@ pub enum RevertReason {
     MinerInvalid { miner: Address },
     #[error("this is the implementation, not a wallet")]
     CallToImplementation,
+    #[error("only the DAO {dao} may do this, not {caller}")]
+    NotDao { caller: Address, dao: Address },
+    #[error("payday is at {payday_at}, it is {time}")]
+    PaydayTooEarly {
+        payday_at: UnixSeconds,
+        time: UnixSeconds,
+    },
+    #[error(
+        "deals are open, with {escrow} GIO of buyers and {guarantees} GIO of guarantees in them"
+    )]
+    DealsOpen { escrow: Gio, guarantees: Gio },
+    #[error("an accusation is undecided; payday waits for it, at most until {until}")]
+    CaseUndecided { until: UnixSeconds },
+    #[error("case {case} is no undecided accusation against this wallet")]
+    CaseNotPending { case: U256 },
+    #[error("a ban is possible from {bannable_at} on, it is {time}")]
+    BanTooEarly {
+        bannable_at: UnixSeconds,
+        time: UnixSeconds,
+    },
+    #[error("there is nothing free to take")]
+    NothingFree,
+
+    // Payouts.
+    #[error("a payout cannot have {count} miners")]
+    PayoutCountOutOfRange { count: u32 },
+    #[error("leaf {index} is not in the payout of epoch {epoch} as shown")]
+    PayoutProofInvalid { epoch: u32, index: u32 },
+    #[error("leaf {index} of epoch {epoch} was claimed before")]
+    PayoutClaimedAlready { epoch: u32, index: u32 },
+    #[error("the wallet is suspected: claims wait until that ends")]
+    ClaimsFrozen,
 
     // Terms.
     #[error("the terms name the wallet {wallet}")]

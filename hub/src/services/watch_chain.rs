@@ -148,7 +148,15 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
         }
         WalletEvent::Registered { .. }
         | WalletEvent::PaymentApproved { .. }
-        | WalletEvent::PullSeen { .. } => {}
+        | WalletEvent::PullSeen { .. }
+        | WalletEvent::PaydayHeld { .. }
+        | WalletEvent::Withdrawn { .. }
+        | WalletEvent::PayoutPosted { .. }
+        | WalletEvent::PayoutClaimed { .. }
+        | WalletEvent::Suspected { .. }
+        | WalletEvent::Rehabilitated { .. }
+        | WalletEvent::Banned { .. }
+        | WalletEvent::Expropriated { .. } => {}
     }
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use alloy::rpc::types::BlockId;
 use alloy::sol_types::SolCall;
-use gio_protocol::{Address, Gio, U256};
+use gio_protocol::{Address, B256, DealTerms, Gio, U256};
 
 use super::Chain;
 use crate::bindings::{GioToken, HubWallet};
 use crate::convert::{gio, time_or_none, wallet_state};
 use crate::error::{ChainError, SendError};
-use crate::info::{BlockHead, HubRecord, TxInfo, WalletInfo};
+use crate::info::{BlockHead, HubRecord, PayoutClaim, TxInfo, WalletInfo};
 
 const QUESTION: &str = "a wallet's figures";
 
@@ -19,11 +19,13 @@ impl Chain {
     /// [`ChainError`].
     pub async fn wallet(&self, wallet: Address) -> Result<WalletInfo, ChainError> {
         let at = self.head().await?;
-        let (config, state, registered_at, ledger, free, balance) = tokio::try_join!(
+        let (config, state, registered_at, suspected_at, ledger, unclaimed, free, balance) = tokio::try_join!(
             self.at(at, wallet, HubWallet::configCall {}),
             self.at(at, wallet, HubWallet::stateCall {}),
             self.at(at, wallet, HubWallet::registeredAtCall {}),
+            self.at(at, wallet, HubWallet::suspectedAtCall {}),
             self.at(at, wallet, HubWallet::ledgerCall {}),
+            self.at(at, wallet, HubWallet::payoutsUnclaimedCall {}),
             self.at(at, wallet, HubWallet::freeBalanceCall {}),
             self.at(
                 at,
@@ -46,6 +48,8 @@ impl Chain {
                 escrow: amount("escrow", ledger.escrow)?,
                 guarantees: amount("guarantees", ledger.guarantees)?,
                 approvals: amount("approvals", ledger.approvals)?,
+                unclaimed: Gio::from_units(unclaimed),
+                suspected_at: time_or_none(suspected_at),
                 parameters: config.parameters.try_into()?,
             })
         };
@@ -120,6 +124,86 @@ impl Chain {
             miners: miners.to_vec(),
         };
         self.send(wallet, &call).await
+    }
+
+    /// Ends the period: the fee goes to the treasury, everything else that was held back is free, Registered to Idle.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn payday(&self, wallet: Address) -> Result<TxInfo, SendError> {
+        self.send(wallet, &HubWallet::paydayCall {}).await
+    }
+
+    /// Sends an idle wallet's free balance to its owner.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn withdraw(&self, wallet: Address) -> Result<TxInfo, SendError> {
+        self.send(wallet, &HubWallet::withdrawCall {}).await
+    }
+
+    /// Ends an undisputed deal by giving the whole cap back, so that payday does not have to wait for it (R8).
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn give_back(&self, terms: &DealTerms) -> Result<TxInfo, SendError> {
+        let call = HubWallet::giveBackCall {
+            terms: terms.into(),
+        };
+        self.send(terms.wallet, &call).await
+    }
+
+    /// Reserves the sum of a payout tree for its miners (R9). `top` is the tree's top node, which holds the sum.
+    ///
+    /// # Errors
+    /// [`SendError`]. After [`SendError::Unresolved`] look for the payout before repeating it.
+    pub async fn post_payout(
+        &self,
+        wallet: Address,
+        top: B256,
+        count: u32,
+        leaves_root: B256,
+    ) -> Result<TxInfo, SendError> {
+        let call = HubWallet::postPayoutCall {
+            top,
+            count,
+            leavesRoot: leaves_root,
+        };
+        self.send(wallet, &call).await
+    }
+
+    /// Has a miner paid its leaf of an epoch's payout. Anyone may.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn claim_payout(
+        &self,
+        wallet: Address,
+        claim: &PayoutClaim,
+    ) -> Result<TxInfo, SendError> {
+        let call = HubWallet::claimPayoutCall {
+            epoch: claim.epoch,
+            count: claim.count,
+            index: claim.index,
+            miner: claim.miner,
+            net: claim.net.units(),
+            proof: claim.proof.clone(),
+        };
+        self.send(wallet, &call).await
+    }
+
+    /// Whether a leaf of an epoch's payout was claimed.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn is_claimed(
+        &self,
+        wallet: Address,
+        epoch: u32,
+        index: u32,
+    ) -> Result<bool, ChainError> {
+        let call = HubWallet::isClaimedCall { epoch, index };
+        self.inner.rpc.view(wallet, &call).await
     }
 
     async fn at<C: SolCall>(

@@ -123,8 +123,52 @@ fn plain(decoded: HubWalletEvents) -> Result<Option<WalletEvent>, OutOfRange> {
             pulled: gio("pulled", U256::from(e.pulled))?,
             allowance: gio("allowance", U256::from(e.allowance))?,
         },
-        HubWalletEvents::DealOpened(_) | HubWalletEvents::EIP712DomainChanged(_) => {
-            return Ok(None);
-        }
+        other => return hub(other),
+    }))
+}
+
+/// Events of the hub's own money and of the DAO.
+fn hub(decoded: HubWalletEvents) -> Result<Option<WalletEvent>, OutOfRange> {
+    Ok(Some(match decoded {
+        HubWalletEvents::PaydayHeld(e) => WalletEvent::PaydayHeld {
+            fee: gio("fee", U256::from(e.fee))?,
+            locked: gio("locked", U256::from(e.locked))?,
+            stake: gio("stake", U256::from(e.stake))?,
+        },
+        HubWalletEvents::Withdrawn(e) => WalletEvent::Withdrawn {
+            owner: e.owner,
+            amount: gio("withdrawn", e.amount)?,
+        },
+        HubWalletEvents::PayoutPosted(e) => WalletEvent::PayoutPosted {
+            epoch: e.epoch,
+            count: e.count,
+            gross: gio("gross", U256::from(e.gross))?,
+            lock: gio("lock", U256::from(e.lock))?,
+            net: gio("net", U256::from(e.net))?,
+            top: e.top,
+            leaves_root: e.leavesRoot,
+        },
+        HubWalletEvents::PayoutClaimed(e) => WalletEvent::PayoutClaimed {
+            epoch: e.epoch,
+            miner: e.miner,
+            index: e.index,
+            net: gio("net", U256::from(e.net))?,
+        },
+        HubWalletEvents::WalletSuspected(e) => WalletEvent::Suspected {
+            case: e.caseId,
+            freezer: e.freezer,
+            amount: gio("frozen", e.amount)?,
+            bannable_at: UnixSeconds(e.bannableAt),
+        },
+        HubWalletEvents::WalletRehabilitated(e) => WalletEvent::Rehabilitated {
+            amount: gio("thawed", e.amount)?,
+        },
+        HubWalletEvents::WalletBanned(e) => WalletEvent::Banned {
+            amount: gio("thawed", e.amount)?,
+        },
+        HubWalletEvents::Expropriated(e) => WalletEvent::Expropriated {
+            amount: gio("expropriated", e.amount)?,
+        },
+        _ => return Ok(None),
     }))
 }

@@ -2,7 +2,7 @@
 
 use alloy::primitives::Bytes;
 use alloy::sol_types::{Panic, Revert, SolError, SolInterface};
-use gio_protocol::{Cu, DealId, UnixSeconds};
+use gio_protocol::{Cu, DealId, U256, UnixSeconds};
 
 use super::{OutOfRange, deal_stage, gio, wallet_state};
 use crate::bindings::GioToken::GioTokenErrors as T;
@@ -61,6 +61,43 @@ fn wallet(error: W) -> Result<RevertReason, OutOfRange> {
         W::AmountZero(_) => Ok(RevertReason::AmountZero),
         W::MinerInvalid(e) => Ok(RevertReason::MinerInvalid { miner: e.miner }),
         W::CallToImplementation(_) => Ok(RevertReason::CallToImplementation),
+        other => period(other),
+    }
+}
+
+fn period(error: W) -> Result<RevertReason, OutOfRange> {
+    match error {
+        W::NotDao(e) => Ok(RevertReason::NotDao {
+            caller: e.caller,
+            dao: e.dao,
+        }),
+        W::PaydayTooEarly(e) => Ok(RevertReason::PaydayTooEarly {
+            payday_at: UnixSeconds(e.paydayAt),
+            time: UnixSeconds(e.time),
+        }),
+        W::DealsOpen(e) => Ok(RevertReason::DealsOpen {
+            escrow: gio("escrow", U256::from(e.escrow))?,
+            guarantees: gio("guarantees", U256::from(e.guarantees))?,
+        }),
+        W::CaseUndecided(e) => Ok(RevertReason::CaseUndecided {
+            until: UnixSeconds(e.until),
+        }),
+        W::CaseNotPending(e) => Ok(RevertReason::CaseNotPending { case: e.caseId }),
+        W::BanTooEarly(e) => Ok(RevertReason::BanTooEarly {
+            bannable_at: UnixSeconds(e.bannableAt),
+            time: UnixSeconds(e.time),
+        }),
+        W::NothingFree(_) => Ok(RevertReason::NothingFree),
+        W::PayoutCountOutOfRange(e) => Ok(RevertReason::PayoutCountOutOfRange { count: e.count }),
+        W::PayoutProofInvalid(e) => Ok(RevertReason::PayoutProofInvalid {
+            epoch: e.epoch,
+            index: e.index,
+        }),
+        W::PayoutClaimedAlready(e) => Ok(RevertReason::PayoutClaimedAlready {
+            epoch: e.epoch,
+            index: e.index,
+        }),
+        W::ClaimsFrozen(_) => Ok(RevertReason::ClaimsFrozen),
         other => terms(other),
     }
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title ICaseRegister
+/// @notice What a wallet asks the cases: `Cases` answers, and nothing else of it concerns a wallet.
+interface ICaseRegister {
+    /// @notice Whether an accusation against the wallet is undecided, so that its payday waits (R8).
+    /// @param wallet A wallet.
+    /// @return True while one is.
+    function isOpen(address wallet) external view returns (bool);
+
+    /// @notice Whether `caseId` is an undecided accusation against the wallet: no suspicion without evidence.
+    /// @param caseId A case.
+    /// @param wallet A wallet.
+    /// @return True if so.
+    function isPending(uint256 caseId, address wallet) external view returns (bool);
+}
+
+/// @title ITreasuryInbox
+/// @notice Where a banned wallet's own money goes: `Treasury` keeps it apart and locked (HW-24).
+interface ITreasuryInbox {
+    /// @notice Takes expropriated money from the caller, who approved it, and locks it.
+    /// @param amount Base units.
+    /// @return bucketId Where it lies.
+    function lockExpropriated(uint128 amount) external returns (uint256 bucketId);
+}
