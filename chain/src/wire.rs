@@ -1,5 +1,5 @@
 //! What peers say to each other: Bitcoin's messages, byte for byte, under the network's own magic
-//! (`docs/coin.md` 12).
+//! (`docs/coin.md` 13).
 //!
 //! Pure: bytes to values and back. The limits stand here because they are checked on the head of a message,
 //! before a byte of its payload is taken into memory.

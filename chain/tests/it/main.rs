@@ -3,5 +3,6 @@
 mod crash;
 mod disk;
 mod forge;
+mod peers;
 mod reorg;
 mod trouble;

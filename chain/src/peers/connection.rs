@@ -1,0 +1,331 @@
+//! One connection: the greeting, then reading, writing and serving side by side until one of them ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gio_agent::unix_now;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::bans::Offence;
+use super::serve::{Request, serve};
+use crate::ledger::LedgerHandle;
+use crate::wire::{Frame, FrameError, FrameHead, HEAD_BYTES, Hello, Message, Net, encode};
+
+/// A peer that did not greet by then never will.
+const GREETING: Duration = Duration::from_secs(10);
+/// Reaching a node takes no longer where nodes are.
+const DIAL: Duration = Duration::from_secs(5);
+/// After so long without a word to send, a ping keeps the connection known to be alive.
+const PING: Duration = Duration::from_secs(60);
+/// A peer that says nothing for this long, pings unanswered, is gone.
+const SILENCE: Duration = Duration::from_secs(150);
+/// Time for one message: a full block at 35 kB/s. Slower peers hold up more than they help.
+const MESSAGE: Duration = Duration::from_secs(60);
+/// Small messages that may wait for the socket; a peer that reads none of them is hung up on.
+const CONTROL: usize = 256;
+/// Served messages that may wait: blocks are large.
+const BULK: usize = 2;
+/// Requests that may wait to be served: more than one downloader has open at a time.
+const REQUESTS: usize = 64;
+/// Older programs speak otherwise.
+const VERSION_MIN: u32 = 70_012;
+
+/// Counts connections.
+pub(super) type PeerId = u64;
+
+/// What a connection tells the manager.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The greeting is over.
+    Arrived {
+        id: PeerId,
+        control: mpsc::Sender<Message>,
+        hello: Hello,
+    },
+    /// The peer said something the manager must judge.
+    Said { id: PeerId, message: Message },
+    /// The peer did something wrong.
+    Offended {
+        id: PeerId,
+        offence: Offence,
+        why: String,
+    },
+    /// The connection is over, or never came to be.
+    Left { id: PeerId, why: String },
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) magic: [u8; 4],
+    pub(super) nonce: u64,
+    pub(super) agent: String,
+    /// Where this node listens, as it tells others; port 0 for nowhere.
+    pub(super) listening: SocketAddr,
+    pub(super) ledger: LedgerHandle,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) min_work: gio_coin::Work,
+}
+
+/// One connection on its way.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: PeerId,
+    pub(super) address: SocketAddr,
+    pub(super) shared: Arc<Shared>,
+    pub(super) hang_up: CancellationToken,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum Ending {
+    Wrong(FrameError),
+    Offence(Offence, &'static str),
+    Quiet(String),
+}
+
+impl From<std::io::Error> for Ending {
+    fn from(error: std::io::Error) -> Self {
+        Self::Quiet(error.to_string())
+    }
+}
+
+impl From<FrameError> for Ending {
+    fn from(error: FrameError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+fn quiet(why: &str) -> Ending {
+    Ending::Quiet(why.to_owned())
+}
+
+impl Connection {
+    /// Reaches a node and talks to it until one side ends.
+    pub(super) async fn dial(self) {
+        let hang_up = self.hang_up.clone();
+        let reached = tokio::select! {
+            () = hang_up.cancelled() => Err(quiet("hung up")),
+            reached = timeout(DIAL, TcpStream::connect(self.address)) => match reached {
+                Ok(Ok(socket)) => Ok(socket),
+                Ok(Err(error)) => Err(error.into()),
+                Err(_) => Err(quiet("no answer")),
+            },
+        };
+        match reached {
+            Ok(socket) => self.run(socket, true).await,
+            Err(ending) => self.leave(ending).await,
+        }
+    }
+
+    /// Talks to a peer until one side ends.
+    pub(super) async fn run(self, socket: TcpStream, outbound: bool) {
+        let hang_up = self.hang_up.clone();
+        // A failure costs some milliseconds per small message, no more.
+        let _ = socket.set_nodelay(true);
+        let (reader, writer) = socket.into_split();
+        let ending = tokio::select! {
+            () = hang_up.cancelled() => quiet("hung up"),
+            ending = self.talk(reader, writer, outbound) => ending,
+        };
+        self.leave(ending).await;
+    }
+
+    async fn leave(self, ending: Ending) {
+        let id = self.id;
+        let offended = |offence, why| Event::Offended { id, offence, why };
+        let (offence, why) = match ending {
+            Ending::Wrong(error) => {
+                let why = error.to_string();
+                (Some(offended(Offence::BadMessage, why.clone())), why)
+            }
+            Ending::Offence(offence, why) => {
+                (Some(offended(offence, why.to_owned())), why.to_owned())
+            }
+            Ending::Quiet(why) => (None, why),
+        };
+        let left = Event::Left { id, why };
+        for event in offence.into_iter().chain([left]) {
+            // The manager is gone only when the node stops.
+            let _ = self.shared.events.send(event).await;
+        }
+    }
+
+    async fn talk(
+        &self,
+        mut reader: OwnedReadHalf,
+        mut writer: OwnedWriteHalf,
+        outbound: bool,
+    ) -> Ending {
+        let greeting = timeout(GREETING, self.greet(&mut reader, &mut writer, outbound)).await;
+        let hello = match greeting {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(ending)) => return ending,
+            Err(_) => return quiet("no greeting"),
+        };
+        let (control, controls) = mpsc::channel(CONTROL);
+        let (bulk, bulks) = mpsc::channel(BULK);
+        let (requests, asked) = mpsc::channel(REQUESTS);
+        let arrived = Event::Arrived {
+            id: self.id,
+            control: control.clone(),
+            hello,
+        };
+        if self.shared.events.send(arrived).await.is_err() {
+            return quiet("the node stops");
+        }
+        tokio::select! {
+            ending = self.read(&mut reader, &control, &requests) => ending,
+            ending = self.write(&mut writer, controls, bulks) => ending,
+            () = serve(&self.shared, asked, bulk) => quiet("the node stops"),
+        }
+    }
+
+    fn hello(&self, height: u32) -> Hello {
+        let net = |services, address| Net { services, address };
+        Hello {
+            version: Hello::VERSION,
+            services: SERVICES,
+            time: unix_now(),
+            receiver: net(0, self.address),
+            sender: net(SERVICES, self.shared.listening),
+            nonce: self.shared.nonce,
+            agent: self.shared.agent.clone(),
+            height,
+            relay: true,
+        }
+    }
+
+    /// `version` and `verack` both ways, nothing else before.
+    async fn greet(
+        &self,
+        reader: &mut OwnedReadHalf,
+        writer: &mut OwnedWriteHalf,
+        outbound: bool,
+    ) -> Result<Hello, Ending> {
+        let height = self
+            .shared
+            .ledger
+            .call(|ledger| ledger.chain().tip_height());
+        let height = height
+            .await
+            .map_err(|gone| Ending::Quiet(gone.to_string()))?;
+        let ours = Message::Version(self.hello(height));
+        if outbound {
+            self.say(writer, &ours).await?;
+        }
+        let Message::Version(hello) = self.hear(reader).await? else {
+            return Err(Ending::Offence(Offence::BadMessage, "no greeting first"));
+        };
+        if hello.nonce == self.shared.nonce {
+            return Err(quiet("this is ourselves"));
+        }
+        if hello.version < VERSION_MIN {
+            return Err(quiet("the peer's version is too old"));
+        }
+        if !outbound {
+            self.say(writer, &ours).await?;
+        }
+        self.say(writer, &Message::Verack).await?;
+        match self.hear(reader).await? {
+            Message::Verack => Ok(hello),
+            _ => Err(Ending::Offence(
+                Offence::BadMessage,
+                "something before the greeting's end",
+            )),
+        }
+    }
+
+    async fn say(&self, writer: &mut OwnedWriteHalf, message: &Message) -> Result<(), Ending> {
+        let bytes = encode(message, self.shared.magic);
+        match timeout(MESSAGE, writer.write_all(&bytes)).await {
+            Ok(written) => Ok(written?),
+            Err(_) => Err(quiet("the peer does not read")),
+        }
+    }
+
+    /// The next message this version knows.
+    async fn hear(&self, reader: &mut OwnedReadHalf) -> Result<Message, Ending> {
+        loop {
+            let mut head = [0; HEAD_BYTES];
+            match timeout(SILENCE, reader.read_exact(&mut head)).await {
+                Ok(read) => read?,
+                Err(_) => return Err(quiet("the peer is silent")),
+            };
+            let head = FrameHead::decode(&head, self.shared.magic)?;
+            let mut payload = vec![0; head.length];
+            match timeout(MESSAGE, reader.read_exact(&mut payload)).await {
+                Ok(read) => read?,
+                Err(_) => return Err(quiet("the peer sends too slowly")),
+            };
+            if let Frame::Known(message) = head.message(&payload)? {
+                return Ok(*message);
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        reader: &mut OwnedReadHalf,
+        control: &mpsc::Sender<Message>,
+        requests: &mpsc::Sender<Request>,
+    ) -> Ending {
+        loop {
+            let message = match self.hear(reader).await {
+                Ok(message) => message,
+                Err(ending) => return ending,
+            };
+            let done = match message {
+                Message::Ping(nonce) => control.try_send(Message::Pong(nonce)).is_ok(),
+                Message::Pong(_) => true,
+                Message::GetData(items) => requests.try_send(Request::Data(items)).is_ok(),
+                Message::GetHeaders { locator, stop } => {
+                    let request = Request::Headers { locator, stop };
+                    requests.try_send(request).is_ok()
+                }
+                Message::Version(_) | Message::Verack => {
+                    return Ending::Offence(Offence::BadMessage, "a second greeting");
+                }
+                message => {
+                    let id = self.id;
+                    let said = self.shared.events.send(Event::Said { id, message });
+                    said.await.is_ok()
+                }
+            };
+            if !done {
+                return Ending::Offence(Offence::Flood, "more requests than can be served");
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        writer: &mut OwnedWriteHalf,
+        mut controls: mpsc::Receiver<Message>,
+        mut bulks: mpsc::Receiver<Message>,
+    ) -> Ending {
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = controls.recv() => next,
+                next = bulks.recv() => next,
+                () = tokio::time::sleep(PING) => Some(Message::Ping(self.id)),
+            };
+            let Some(message) = next else {
+                return quiet("hung up");
+            };
+            if let Err(ending) = self.say(writer, &message).await {
+                return ending;
+            }
+        }
+    }
+}
+
+/// Whole blocks.
+const SERVICES: u64 = 1;

@@ -1,0 +1,446 @@
+//! The one task that knows all peers: whom to reach, what to ask of whom, whom to hang up on.
+
+mod dial;
+mod follow;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gio_agent::files::{Access, write_durably};
+use gio_agent::unix_now;
+use gio_coin::{BlockHash, Txid};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+use super::address_book::AddressBook;
+use super::bans::{BAN_SCORE, Bans, Offence};
+use super::connection::{Connection, Event, PeerId, Shared};
+use super::presync::Presync;
+use super::{Command, PeerInfo, PeerSettings, PeersError, Stay};
+use crate::chain::ChainEvent;
+use crate::ledger::LedgerHandle;
+use crate::wire::{Hello, Inventory, Message};
+use dial::Dial;
+
+/// What connections may have said that the manager has not heard yet. With blocks of two megabytes this bounds memory.
+const EVENTS: usize = 16;
+/// Connections that come to us.
+const INBOUND_MAX: usize = 64;
+/// Of these, how many from one address, so that one machine cannot take all.
+const INBOUND_PER_IP_MAX: usize = 16;
+/// Blocks asked of one peer at a time.
+const IN_FLIGHT_MAX: usize = 8;
+/// A peer that sends none of the blocks it was asked for in this time is replaced.
+const BLOCK_TIME: Duration = Duration::from_secs(60);
+/// A peer that does not answer for headers in this time is replaced.
+const HEADERS_TIME: Duration = Duration::from_secs(30);
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// How often somebody is asked whether there is something new, in case an announcement was lost.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How often the book of addresses is written.
+const SAVE: Duration = Duration::from_secs(600);
+/// Announcements in a row that follow nothing before they count as wrong: a few happen around a reorganisation.
+const UNCONNECTED_MAX: u32 = 8;
+/// Addresses taken from one connection.
+const ADDRESSES_PER_PEER: usize = 2000;
+/// Transactions remembered as asked for or refused; then all are forgotten, and some asked for once more.
+const SEEN_TXS_MAX: usize = 20_000;
+
+/// A connected peer.
+#[derive(Debug)]
+struct Peer {
+    hello: Hello,
+    control: mpsc::Sender<Message>,
+    score: u32,
+    /// The best header it showed.
+    best: Option<BlockHash>,
+    best_height: i64,
+    /// Blocks it was asked for.
+    in_flight: BTreeSet<BlockHash>,
+    /// When it last sent one, or was asked for the first.
+    block_progress: Instant,
+    presync: Option<Presync>,
+    asked_headers: Option<Instant>,
+    /// Headers it announced in a row that followed nothing.
+    unconnected: u32,
+    addresses: usize,
+    told_addresses: bool,
+}
+
+/// A connection, greeted or not.
+#[derive(Debug)]
+struct Slot {
+    address: SocketAddr,
+    outbound: bool,
+    hang_up: CancellationToken,
+    peer: Option<Peer>,
+}
+
+/// All that is known of peers.
+#[derive(Debug)]
+pub struct Manager {
+    settings: PeerSettings,
+    shared: Arc<Shared>,
+    ledger: LedgerHandle,
+    listener: Option<TcpListener>,
+    events: mpsc::Receiver<Event>,
+    commands: mpsc::Receiver<Command>,
+    news: broadcast::Receiver<ChainEvent>,
+    slots: BTreeMap<PeerId, Slot>,
+    next_id: PeerId,
+    book: AddressBook,
+    bans: Bans,
+    manual: BTreeMap<SocketAddr, Dial>,
+    active: bool,
+    seen_txs: BTreeSet<Txid>,
+    asked_again: Instant,
+    saved: Instant,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Waits for a connection; forever if nobody listens.
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Manager {
+    /// Listens, and reads the book of addresses.
+    ///
+    /// # Errors
+    /// [`PeersError`].
+    pub async fn start(
+        settings: PeerSettings,
+        ledger: LedgerHandle,
+        commands: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+    ) -> Result<Self, PeersError> {
+        let listener = match settings.listen {
+            None => None,
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|source| PeersError::Listen { address, source })?,
+            ),
+        };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let listening = listener.as_ref().and_then(|it| it.local_addr().ok());
+        let (magic, local) = ledger
+            .call(|ledger| {
+                let params = ledger.chain().params();
+                (params.magic, !params.retargets)
+            })
+            .await?;
+        let (said, events) = mpsc::channel(EVENTS);
+        let shared = Shared {
+            magic,
+            nonce: settings.nonce,
+            agent: settings.agent.clone(),
+            listening: listening.unwrap_or(nowhere),
+            ledger: ledger.clone(),
+            events: said,
+            min_work: settings.min_work,
+        };
+        let text = std::fs::read(&settings.book).unwrap_or_default();
+        // A damaged book is worth no more than an empty one.
+        let book = serde_json::from_slice(&text).unwrap_or_else(|_| AddressBook::new(local));
+        let now = Instant::now();
+        let connect = settings.connect.iter();
+        Ok(Self {
+            manual: connect.map(|at| (*at, Dial::new(now))).collect(),
+            news: ledger.listen(),
+            shared: Arc::new(shared),
+            slots: BTreeMap::new(),
+            next_id: 1,
+            bans: Bans::default(),
+            active: true,
+            seen_txs: BTreeSet::new(),
+            asked_again: now,
+            saved: now,
+            tasks: TaskTracker::new(),
+            settings,
+            ledger,
+            listener,
+            events,
+            commands,
+            book,
+            stop,
+        })
+    }
+
+    /// Where this node listens.
+    #[must_use]
+    pub fn listening(&self) -> SocketAddr {
+        self.shared.listening
+    }
+
+    /// Runs until the node stops.
+    ///
+    /// # Errors
+    /// [`PeersError`] when the chain cannot go on.
+    pub async fn run(mut self) -> Result<(), PeersError> {
+        let outcome = self.turn().await;
+        for slot in self.slots.values() {
+            slot.hang_up.cancel();
+        }
+        self.save_book();
+        self.tasks.close();
+        let mut events = std::mem::replace(&mut self.events, mpsc::channel(1).1);
+        // Connections tell of their end; hearing it lets them go.
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = async { while events.recv().await.is_some() {} } => {}
+        }
+        outcome
+    }
+
+    async fn turn(&mut self) -> Result<(), PeersError> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                event = self.events.recv() => match event {
+                    Some(event) => self.hear(event).await?,
+                    None => return Ok(()),
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return Ok(()),
+                },
+                news = self.news.recv() => self.announce(news).await?,
+                arrived = accept(self.listener.as_ref()) => self.welcome(arrived),
+                _ = tick.tick() => self.look_at_clock().await?,
+            }
+        }
+    }
+
+    fn welcome(&mut self, arrived: std::io::Result<(TcpStream, SocketAddr)>) {
+        let (socket, address) = match arrived {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                return;
+            }
+        };
+        let ip = address.ip();
+        let inbound = self.slots.values().filter(|slot| !slot.outbound);
+        let (mut all, mut same) = (0, 0);
+        for slot in inbound {
+            all += 1;
+            same += usize::from(slot.address.ip() == ip);
+        }
+        let crowded = all >= INBOUND_MAX || same >= INBOUND_PER_IP_MAX;
+        if !self.active || crowded || self.bans.contains(ip, Instant::now()) {
+            debug!(%address, "a connection is refused");
+            return;
+        }
+        let connection = self.slot(address, false);
+        self.tasks.spawn(connection.run(socket, false));
+    }
+
+    fn slot(&mut self, address: SocketAddr, outbound: bool) -> Connection {
+        let id = self.next_id;
+        self.next_id += 1;
+        let hang_up = self.stop.child_token();
+        let slot = Slot {
+            address,
+            outbound,
+            hang_up: hang_up.clone(),
+            peer: None,
+        };
+        self.slots.insert(id, slot);
+        Connection {
+            id,
+            address,
+            shared: Arc::clone(&self.shared),
+            hang_up,
+        }
+    }
+
+    async fn hear(&mut self, event: Event) -> Result<(), PeersError> {
+        match event {
+            Event::Arrived { id, control, hello } => self.arrive(id, control, hello).await,
+            Event::Said { id, message } => self.judge(id, message).await,
+            Event::Offended { id, offence, why } => {
+                self.offend(id, offence, &why);
+                Ok(())
+            }
+            Event::Left { id, why } => {
+                if let Some(slot) = self.slots.remove(&id) {
+                    debug!(address = %slot.address, why, "a connection ended");
+                }
+                self.fetch().await
+            }
+        }
+    }
+
+    async fn arrive(
+        &mut self,
+        id: PeerId,
+        control: mpsc::Sender<Message>,
+        hello: Hello,
+    ) -> Result<(), PeersError> {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return Ok(());
+        };
+        let (address, outbound, now) = (slot.address, slot.outbound, Instant::now());
+        info!(%address, outbound, agent = %hello.agent, height = hello.height, "a peer arrived");
+        let listens = SocketAddr::new(address.ip(), hello.sender.address.port());
+        slot.peer = Some(Peer {
+            hello,
+            control,
+            score: 0,
+            best: None,
+            best_height: -1,
+            in_flight: BTreeSet::new(),
+            block_progress: now,
+            presync: None,
+            asked_headers: None,
+            unconnected: 0,
+            addresses: 0,
+            told_addresses: false,
+        });
+        if outbound {
+            self.book.answered(address, unix_now());
+            self.tell(id, Message::GetAddr);
+        } else {
+            self.book.learn(listens, unix_now(), unix_now());
+        }
+        if let Some(dial) = self.manual.get_mut(&address) {
+            dial.answered(now);
+        }
+        self.ask_headers(id, None).await
+    }
+
+    fn peer(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.slots.get_mut(&id)?.peer.as_mut()
+    }
+
+    /// Queues a message; a peer whose queue is full does not read and is hung up on.
+    fn tell(&mut self, id: PeerId, message: Message) {
+        let Some(slot) = self.slots.get(&id) else {
+            return;
+        };
+        let full = slot
+            .peer
+            .as_ref()
+            .is_some_and(|peer| peer.control.try_send(message).is_err());
+        if full {
+            slot.hang_up.cancel();
+        }
+    }
+
+    /// Adds to a peer's score; at the limit it is hung up on and, unless it was chosen by hand, banned.
+    fn offend(&mut self, id: PeerId, offence: Offence, why: &str) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let score = match &mut slot.peer {
+            Some(peer) => {
+                peer.score = peer.score.saturating_add(offence.score());
+                peer.score
+            }
+            None => offence.score(),
+        };
+        let address = slot.address;
+        info!(%address, ?offence, score, why, "a peer did something wrong");
+        if score >= BAN_SCORE {
+            slot.hang_up.cancel();
+            if !self.manual.contains_key(&address) {
+                warn!(%address, why, "a peer is banned");
+                self.bans.add(address.ip(), Instant::now());
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            // Whoever asked may have left, here and below.
+            Command::Peers(answer) => drop(answer.send(self.infos())),
+            Command::Node(address, stay) => self.stay(address, stay),
+            Command::HangUp(address, answer) => drop(answer.send(self.hang_up(address))),
+            Command::SetActive(active) => {
+                self.active = active;
+                if !active {
+                    self.slots.values().for_each(|slot| slot.hang_up.cancel());
+                }
+                let now = Instant::now();
+                self.manual.values_mut().for_each(|dial| dial.hurry(now));
+            }
+            Command::Banned(answer) => drop(answer.send(self.bans.list(Instant::now()))),
+            Command::ClearBanned => self.bans.clear(),
+            Command::Announce(txid) => self.announce_tx(txid, None),
+        }
+    }
+
+    fn infos(&self) -> Vec<PeerInfo> {
+        let greeted = self.slots.iter().filter_map(|(id, slot)| {
+            let peer = slot.peer.as_ref()?;
+            Some(PeerInfo {
+                id: *id,
+                addr: slot.address,
+                inbound: !slot.outbound,
+                subver: peer.hello.agent.clone(),
+                version: peer.hello.version,
+                startingheight: peer.hello.height,
+                synced_headers: peer.best_height,
+                banscore: peer.score,
+                inflight: peer.in_flight.len(),
+            })
+        });
+        greeted.collect()
+    }
+
+    fn stay(&mut self, address: SocketAddr, stay: Stay) {
+        match stay {
+            Stay::Add => {
+                self.manual
+                    .entry(address)
+                    .or_insert_with(|| Dial::new(Instant::now()));
+            }
+            Stay::Remove => {
+                self.manual.remove(&address);
+                self.hang_up(address);
+            }
+            Stay::Once => self.dial(address),
+        }
+    }
+
+    fn hang_up(&mut self, address: SocketAddr) -> bool {
+        let there = self.slots.values().filter(|slot| slot.address == address);
+        there.fold(false, |_, slot| {
+            slot.hang_up.cancel();
+            true
+        })
+    }
+
+    fn announce_tx(&mut self, txid: Txid, from: Option<PeerId>) {
+        let greeted = self.slots.iter().filter(|(id, slot)| {
+            Some(**id) != from && slot.peer.as_ref().is_some_and(|peer| peer.hello.relay)
+        });
+        let others: Vec<PeerId> = greeted.map(|(id, _)| *id).collect();
+        for id in others {
+            self.tell(id, Message::Inv(vec![Inventory::Tx(txid)]));
+        }
+    }
+
+    fn save_book(&mut self) {
+        self.saved = Instant::now();
+        let saved = serde_json::to_vec(&self.book)
+            .map_err(std::io::Error::from)
+            .and_then(|bytes| write_durably(&self.settings.book, &bytes, Access::Public));
+        if let Err(error) = saved {
+            warn!(%error, "the book of addresses cannot be written");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Whom to reach, and whom to give up.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use gio_agent::unix_now;
+use tracing::debug;
+
+use super::{ASK_AGAIN, BLOCK_TIME, HEADERS_TIME, Manager, PeerId, SAVE, Slot};
+use crate::peers::PeersError;
+
+/// Connections this node makes: enough that some are honest, few enough for those that listen.
+const OUTBOUND_MAX: usize = 8;
+/// Wait before a node chosen by hand is tried again: at first, and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// When a node chosen by hand is tried next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dial {
+    next: Instant,
+    wait: Duration,
+}
+
+impl Dial {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            next: now,
+            wait: RETRY_FIRST,
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.wait = RETRY_FIRST;
+        self.next = now + self.wait;
+    }
+
+    pub(super) fn hurry(&mut self, now: Instant) {
+        *self = Self::new(now);
+    }
+
+    fn tried(&mut self, now: Instant) {
+        self.next = now + self.wait;
+        self.wait = (self.wait * 2).min(RETRY_MAX);
+    }
+}
+
+impl Manager {
+    /// Reaches out to a node, unless there is a connection to it.
+    pub(super) fn dial(&mut self, address: SocketAddr) {
+        let mut outbound = self.slots.values().filter(|slot| slot.outbound);
+        if outbound.any(|slot| slot.address == address) || address == self.listening() {
+            return;
+        }
+        let connection = self.slot(address, true);
+        self.tasks.spawn(connection.dial());
+    }
+
+    fn reach_out(&mut self) {
+        if !self.active {
+            return;
+        }
+        let now = Instant::now();
+        let due = self.manual.iter_mut().filter(|(_, dial)| dial.next <= now);
+        let due: Vec<SocketAddr> = due
+            .map(|(address, dial)| {
+                dial.tried(now);
+                *address
+            })
+            .collect();
+        due.into_iter().for_each(|address| self.dial(address));
+        let outbound = self.slots.values().filter(|slot| slot.outbound).count();
+        // Nodes named by hand are company enough: then nobody else is sought.
+        if !self.settings.connect.is_empty() || !self.manual.is_empty() || outbound >= OUTBOUND_MAX
+        {
+            return;
+        }
+        let connected = |address: &SocketAddr| {
+            let mut slots = self.slots.values();
+            slots.any(|slot| slot.address == *address)
+                || self.bans.contains(address.ip(), now)
+                || *address == self.listening()
+        };
+        let clock = unix_now();
+        let candidate = self.book.candidate(clock, self.settings.nonce, connected);
+        if let Some(address) = candidate {
+            self.book.trying(address, clock);
+            self.dial(address);
+        }
+    }
+
+    /// Deadlines, dialling, and asking again.
+    pub(super) async fn look_at_clock(&mut self) -> Result<(), PeersError> {
+        self.reach_out();
+        let now = Instant::now();
+        for slot in self.slots.values() {
+            let Some(peer) = &slot.peer else { continue };
+            let stalled = !peer.in_flight.is_empty() && now - peer.block_progress > BLOCK_TIME;
+            let mute = peer
+                .asked_headers
+                .is_some_and(|asked| now - asked > HEADERS_TIME);
+            if stalled || mute {
+                debug!(address = %slot.address, stalled, mute, "a peer is too slow");
+                slot.hang_up.cancel();
+            }
+        }
+        if now - self.asked_again > ASK_AGAIN {
+            self.asked_again = now;
+            let is_idle = |slot: &Slot| {
+                let peer = slot.peer.as_ref();
+                peer.is_some_and(|peer| peer.presync.is_none() && peer.asked_headers.is_none())
+            };
+            let greeted = self.slots.iter().filter(|(_, slot)| is_idle(slot));
+            let idle: Vec<PeerId> = greeted.map(|(id, _)| *id).collect();
+            for id in idle {
+                self.ask_headers(id, None).await?;
+            }
+        }
+        if now - self.saved > SAVE {
+            self.save_book();
+        }
+        Ok(())
+    }
+}
