@@ -2,11 +2,27 @@
 
 use alloy_primitives::Address;
 use gio_evm::Deployment;
-use gio_protocol::{Gio, PricePerPu};
+use gio_net::Multiaddr;
+use gio_protocol::terms::WINDOW_MAX_SECONDS;
+use gio_protocol::{Gio, PricePerPu, least_gross_price};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::domain::agreement::OPEN_SECONDS_MAX;
+use crate::domain::size::SizeLimits;
+use crate::infra::content::CONTENT_BYTES_MAX;
+
+/// Longest name: what the register of hubs and an announcement take.
+const NAME_BYTES_MAX: usize = 64;
+/// Longest region: what an announcement takes.
+const REGION_BYTES_MAX: usize = 128;
+/// Most units of one deal: the list of its outputs still fits one message.
+const UNITS_MAX: u32 = 131_072;
+/// Least memory budget: one content of the largest size, read and decoded.
+const MEMORY_MIB_MIN: u64 = 8 * (CONTENT_BYTES_MAX >> 20);
 
 /// `config.toml`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The EVM chain's JSON-RPC.
@@ -28,10 +44,13 @@ pub struct Config {
     /// Prices and the terms of a quote.
     #[serde(default)]
     pub prices: Prices,
+    /// What others may ask of this machine.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
-/// What the hub says of itself, and its limits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What the hub says of itself, and how it works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HubConfig {
     /// For people.
@@ -46,8 +65,6 @@ pub struct HubConfig {
     pub confirmations: u64,
     /// How often the chain is asked for news.
     pub poll_ms: u64,
-    /// Most bytes of uploads kept, in MiB.
-    pub content_mib_max: u64,
 }
 
 /// Prices and the terms of a quote.
@@ -63,12 +80,42 @@ pub struct Prices {
     /// What the hub stakes on each deal.
     #[serde(with = "gio_protocol::amount::as_text")]
     pub guarantee: Gio,
-    /// From the posted result to settlement by anyone.
+    /// From the posted result to settlement by anyone; a buyer may ask for more.
     pub window_seconds: u64,
+    /// Longest window this hub signs: its miners wait for their pay until the window is over.
+    pub window_seconds_max: u64,
     /// How long a quote holds.
     pub quote_seconds: u64,
     /// A job due sooner than this is not quoted.
     pub deliver_seconds_min: u64,
+    /// A job due later than this is not signed: its guarantee is held until then.
+    pub deliver_seconds_max: u64,
+}
+
+/// What others may ask of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Deals signed or worked on at once.
+    pub deals: u32,
+    /// Units of one deal.
+    pub units: u32,
+    /// Module and inputs of one job, in MiB.
+    pub input_mib: u64,
+    /// All input images of one job's units together, in MiB: they are hashed before the hub signs.
+    pub image_mib: u64,
+    /// Memory for checking jobs and results, in MiB.
+    pub memory_mib: u64,
+    /// Memory for the deals being worked on, in MiB.
+    pub deals_mib: u64,
+    /// Disk for contents of all kinds, in MiB.
+    pub content_mib: u64,
+    /// Uploads of one peer that no deal uses yet, in MiB.
+    pub upload_mib: u64,
+    /// Uploads that no deal uses are dropped after this long.
+    pub upload_minutes: u64,
+    /// Results are kept this long after their deal is over.
+    pub result_days: u64,
 }
 
 impl Default for HubConfig {
@@ -82,7 +129,6 @@ impl Default for HubConfig {
             // Most EVM rollups and chains with fast finality; a chain that reorganises wants more.
             confirmations: 0,
             poll_ms: 250,
-            content_mib_max: 16 * 1024,
         }
     }
 }
@@ -94,9 +140,192 @@ impl Default for Prices {
             margin: PricePerPu(Gio::from_units(50_000)),
             guarantee: Gio::from_units(10_000_000),
             window_seconds: 3600,
+            window_seconds_max: 24 * 3600,
             quote_seconds: 600,
             deliver_seconds_min: 30,
+            deliver_seconds_max: 7 * 24 * 3600,
         }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deals: 256,
+            units: UNITS_MAX,
+            input_mib: 256,
+            // Eight seconds of one core at the 128 MB/s keccak makes.
+            image_mib: 1024,
+            memory_mib: 2048,
+            deals_mib: 4096,
+            content_mib: 16 * 1024,
+            upload_mib: 1024,
+            upload_minutes: 60,
+            result_days: 30,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits on one job, in bytes.
+    #[must_use]
+    pub fn job(&self) -> SizeLimits {
+        SizeLimits {
+            units: self.units,
+            input_bytes: mib(self.input_mib),
+            image_bytes: mib(self.image_mib),
+            memory_bytes: mib(self.memory_mib),
+        }
+    }
+}
+
+/// A config that cannot be worked with.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{key}` {problem}")]
+pub struct InvalidConfig {
+    /// Which key.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Config {
+    /// The rules that types cannot hold.
+    ///
+    /// # Errors
+    /// The first key that breaks one.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
+        let invalid = |key, problem: &dyn ToString| InvalidConfig {
+            key,
+            problem: problem.to_string(),
+        };
+        for (key, texts) in [("listen", &self.listen), ("bootstrap", &self.bootstrap)] {
+            let wrong = texts.iter().find(|text| !is_multiaddr(text));
+            if let Some(text) = wrong {
+                return Err(invalid(
+                    key,
+                    &format!("holds `{text}`, which is no multiaddr"),
+                ));
+            }
+        }
+        let name = self.hub.name.len();
+        if name == 0 || name > NAME_BYTES_MAX {
+            return Err(invalid(
+                "hub.name",
+                &format!("must have 1 to {NAME_BYTES_MAX} bytes"),
+            ));
+        }
+        if self.hub.region.len() > REGION_BYTES_MAX {
+            return Err(invalid(
+                "hub.region",
+                &format!("has at most {REGION_BYTES_MAX} bytes"),
+            ));
+        }
+        self.check_prices().and_then(|()| self.check_numbers())
+    }
+
+    fn check_prices(&self) -> Result<(), InvalidConfig> {
+        let invalid = |key, problem: &str| InvalidConfig {
+            key,
+            problem: problem.to_owned(),
+        };
+        let prices = &self.prices;
+        if least_gross_price(prices.net_price, prices.margin).is_err() {
+            return Err(invalid("prices.net_price", "leaves the range of amounts"));
+        }
+        if prices.net_price.0 == Gio::ZERO {
+            return Err(invalid(
+                "prices.net_price",
+                "is zero; no miner works for that",
+            ));
+        }
+        if prices.window_seconds > prices.window_seconds_max {
+            return Err(invalid(
+                "prices.window_seconds",
+                "is above `window_seconds_max`",
+            ));
+        }
+        if prices.deliver_seconds_min > prices.deliver_seconds_max {
+            return Err(invalid(
+                "prices.deliver_seconds_min",
+                "is above `deliver_seconds_max`",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), InvalidConfig> {
+        let (hub, prices, limits) = (&self.hub, &self.prices, &self.limits);
+        let rows = [
+            ("hub.unit_seconds", hub.unit_seconds, 1, 24 * 3600),
+            ("hub.confirmations", hub.confirmations, 0, 10_000),
+            ("hub.poll_ms", hub.poll_ms, 10, 60_000),
+            (
+                "prices.window_seconds_max",
+                prices.window_seconds_max,
+                0,
+                WINDOW_MAX_SECONDS,
+            ),
+            (
+                "prices.quote_seconds",
+                prices.quote_seconds,
+                10,
+                OPEN_SECONDS_MAX,
+            ),
+            (
+                "prices.deliver_seconds_max",
+                prices.deliver_seconds_max,
+                1,
+                365 * 24 * 3600,
+            ),
+            ("limits.deals", u64::from(limits.deals), 1, 1 << 20),
+            (
+                "limits.units",
+                u64::from(limits.units),
+                1,
+                u64::from(UNITS_MAX),
+            ),
+            ("limits.input_mib", limits.input_mib, 1, 1 << 20),
+            ("limits.image_mib", limits.image_mib, 1, 1 << 20),
+            (
+                "limits.memory_mib",
+                limits.memory_mib,
+                MEMORY_MIB_MIN,
+                1 << 20,
+            ),
+            (
+                "limits.deals_mib",
+                limits.deals_mib,
+                limits.input_mib,
+                1 << 22,
+            ),
+            (
+                "limits.content_mib",
+                limits.content_mib,
+                limits.input_mib,
+                1 << 30,
+            ),
+            (
+                "limits.upload_mib",
+                limits.upload_mib,
+                limits.input_mib,
+                1 << 30,
+            ),
+            (
+                "limits.upload_minutes",
+                limits.upload_minutes,
+                1,
+                365 * 24 * 60,
+            ),
+            ("limits.result_days", limits.result_days, 0, 3650),
+        ];
+        let out = rows
+            .into_iter()
+            .find(|(_, value, least, most)| value < least || value > most);
+        out.map_or(Ok(()), |(key, value, least, most)| {
+            let problem = format!("is {value}; allowed are {least} to {most}");
+            Err(InvalidConfig { key, problem })
+        })
     }
 }
 
@@ -105,4 +334,93 @@ pub(crate) fn default_listen() -> Vec<String> {
         "/ip4/0.0.0.0/tcp/7701".to_owned(),
         "/ip4/0.0.0.0/udp/7701/quic-v1".to_owned(),
     ]
+}
+
+fn is_multiaddr(text: &str) -> bool {
+    text.parse::<Multiaddr>().is_ok_and(|addr| !addr.is_empty())
+}
+
+/// MiB in bytes.
+pub(crate) fn mib(mib: u64) -> u64 {
+    mib.saturating_mul(1 << 20)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const EXAMPLE: &str = include_str!("../config.example.toml");
+
+    fn example() -> Config {
+        toml::from_str(EXAMPLE).unwrap()
+    }
+
+    #[test]
+    fn the_example_is_valid_and_shows_every_default() {
+        let example = example();
+        assert_eq!(example.check(), Ok(()));
+        assert_eq!(example.prices, Prices::default());
+        assert_eq!(example.limits, Limits::default());
+        let hub = HubConfig {
+            name: example.hub.name.clone(),
+            region: example.hub.region.clone(),
+            ..HubConfig::default()
+        };
+        assert_eq!(example.hub, hub);
+        assert_eq!(example.listen, default_listen());
+    }
+
+    #[test]
+    fn the_example_names_every_key() {
+        let written: toml::Table = toml::from_str(&toml::to_string(&example()).unwrap()).unwrap();
+        let shown: toml::Table = toml::from_str(EXAMPLE).unwrap();
+        let keys = |table: &toml::Table, section: &str| -> Vec<String> {
+            let section = table.get(section).and_then(toml::Value::as_table);
+            section.unwrap().keys().cloned().collect()
+        };
+        for section in ["contracts", "hub", "prices", "limits"] {
+            assert_eq!(
+                keys(&written, section),
+                keys(&shown, section),
+                "[{section}]"
+            );
+        }
+        assert_eq!(
+            written.keys().collect::<Vec<_>>(),
+            shown.keys().collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let text = EXAMPLE.replace("poll_ms", "pol_ms");
+        assert!(toml::from_str::<Config>(&text).is_err());
+    }
+
+    #[test]
+    fn values_nobody_can_work_with_are_named() {
+        type Change = fn(&mut Config);
+        let changes: [(&str, Change); 9] = [
+            ("listen", |c| c.listen = vec!["localhost:1".to_owned()]),
+            ("bootstrap", |c| c.bootstrap = vec!["/ip4".to_owned()]),
+            ("hub.name", |c| c.hub.name.clear()),
+            ("hub.region", |c| c.hub.region = "x".repeat(129)),
+            ("prices.net_price", |c| {
+                c.prices.net_price.0 = Gio::from_units(u64::MAX)
+            }),
+            ("prices.window_seconds", |c| {
+                c.prices.window_seconds = 86_401
+            }),
+            ("hub.poll_ms", |c| c.hub.poll_ms = 0),
+            ("limits.units", |c| c.limits.units = UNITS_MAX + 1),
+            ("limits.memory_mib", |c| {
+                c.limits.memory_mib = MEMORY_MIB_MIN - 1
+            }),
+        ];
+        for (key, change) in changes {
+            let mut config = example();
+            change(&mut config);
+            assert_eq!(config.check().map_err(|error| error.key), Err(key));
+        }
+    }
 }

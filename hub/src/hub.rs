@@ -1,20 +1,24 @@
 //! What every service of the hub shares.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use gio_evm::{BlockHead, Chain};
+use gio_evm::{BlockHead, Chain, ChainError};
 use gio_keys::MachineKey;
-use gio_protocol::{Address, DealId, UnixSeconds};
-use tokio::sync::{Notify, mpsc, watch};
+use gio_protocol::{Address, DealId, Gio, UnixSeconds};
+use thiserror::Error;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::domain::deal::DealInfo;
+use crate::domain::stage::Stage;
 use crate::infra::content::Contents;
+use crate::infra::memory::MemoryBudget;
 use crate::infra::observe;
-use crate::infra::progress::{ProgressTable, Stage};
+use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
 use crate::services::dispatch::Command;
 
@@ -33,33 +37,126 @@ pub struct Hub {
     pub store: Store,
     /// Bytes by root.
     pub contents: Contents,
+    /// Memory for large pieces of work.
+    pub memory: MemoryBudget,
     /// Live counters for those who follow deals.
     pub progress: ProgressTable,
-    /// Deals being worked on.
-    pub deals: DealTable,
     /// The dispatcher's inbox.
     pub dispatcher: mpsc::Sender<Command>,
     /// The newest block the chain watcher has seen.
     pub head: watch::Receiver<BlockHead>,
     /// Wakes the chain watcher before its time.
     pub look_at_chain: Notify,
-    /// Wakes the loop that posts and settles.
+    /// Wakes the loop that carries deals on.
     pub look_at_deals: Notify,
     /// Wakes the loop that pays miners.
     pub look_at_pay: Notify,
-    /// Miners that have places and units to run, but no more trust: they want pay first.
-    pub waiting_for_pay: Mutex<BTreeSet<Address>>,
+    /// What several tasks tell each other in a few words.
+    pub notes: Notes,
+    /// Places for checking jobs.
+    pub checks: Semaphore,
     /// Tasks of connections; shutdown waits for them.
     pub tasks: TaskTracker,
     /// Shutdown.
     pub stop: CancellationToken,
+    /// The hub's own clock.
+    pub clock: Clock,
+}
+
+/// Small facts that tasks of different services share.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Open deals of an earlier run that the dispatcher does not have yet.
+    pub coming: watch::Sender<BTreeSet<DealId>>,
+    /// Miners that have places and units to run, but no more trust: they want pay first.
+    pub waiting_for_pay: Shared<BTreeSet<Address>>,
+    /// Peers whose deal is being checked: one at a time each.
+    pub signing: Shared<BTreeSet<Address>>,
+    /// Held from the look at the free balance to the signature on disk.
+    pub promise: tokio::sync::Mutex<()>,
+    free: tokio::sync::Mutex<Option<FreeBalance>>,
+}
+
+/// A value behind a lock that is held for a moment.
+#[derive(Debug, Default)]
+pub struct Shared<T>(Mutex<T>);
+
+impl<T> Shared<T> {
+    /// The value. Never held over an await.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        // No holder panics half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FreeBalance {
+    block: u64,
+    amount: Gio,
+}
+
+/// Seconds since the epoch that only ever go forwards, one per second, whatever happens to the machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    at_start: UnixSeconds,
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            at_start: UnixSeconds(gio_agent::unix_now()),
+            start: Instant::now(),
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> UnixSeconds {
+        self.at_start.after(self.start.elapsed().as_secs())
+    }
+}
+
+/// Jobs being split and hashed at once: each keeps a core busy for seconds.
+pub(crate) const CHECKS_MAX: usize = 2;
+/// How long a caller waits for others who ask the chain the same.
+const BALANCE_WAIT: Duration = Duration::from_secs(5);
+
+/// The free balance is not known now.
+#[derive(Debug, Error)]
+pub enum BalanceError {
+    /// The chain does not say.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Others have been waiting for the answer for a while.
+    #[error("the chain has not answered for a while")]
+    Waiting,
 }
 
 impl Hub {
-    /// Chain time (F5).
+    /// The later of block time and the hub's clock: block time of a chain without news lies back. Whether a deadline on
+    /// chain has passed is for the contracts to say (F5).
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
-        self.head.borrow().time
+        self.head.borrow().time.max(self.clock.now())
+    }
+
+    /// The wallet's free balance as of the newest block: it changes only with a block.
+    ///
+    /// # Errors
+    /// [`BalanceError`].
+    pub async fn free_balance(&self) -> Result<Gio, BalanceError> {
+        let known = timeout(BALANCE_WAIT, self.notes.free.lock());
+        let mut known = known.await.map_err(|_| BalanceError::Waiting)?;
+        let block = self.head.borrow().number;
+        if let Some(found) = known.filter(|found| found.block == block) {
+            return Ok(found.amount);
+        }
+        let amount = self.chain.wallet(self.wallet).await?.free;
+        *known = Some(FreeBalance { block, amount });
+        Ok(amount)
     }
 
     /// Writes a deal's new stage down, then tells those who follow it.
@@ -78,40 +175,23 @@ impl Hub {
             .await?;
         if moved {
             observe::stage(deal, stage);
-            self.progress.publish(deal, None);
+            self.progress.wake(deal);
         }
         Ok(moved)
     }
-}
 
-/// Deals being worked on, by id.
-#[derive(Clone, Debug, Default)]
-pub struct DealTable {
-    rows: Arc<RwLock<BTreeMap<DealId, Arc<DealInfo>>>>,
-}
-
-impl DealTable {
-    /// The deal, if it is being worked on.
-    #[must_use]
-    pub fn get(&self, id: DealId) -> Option<Arc<DealInfo>> {
-        self.rows
-            .read()
-            .expect("no holder of this lock panics")
-            .get(&id)
-            .cloned()
+    /// A deal of an earlier run is on the board, or will never be.
+    pub fn has_come(&self, deal: DealId) {
+        self.notes
+            .coming
+            .send_if_modified(|coming| coming.remove(&deal));
     }
 
-    pub(crate) fn insert(&self, deal: Arc<DealInfo>) {
-        self.rows
-            .write()
-            .expect("no holder of this lock panics")
-            .insert(deal.id, deal);
-    }
-
-    pub(crate) fn remove(&self, id: DealId) {
-        self.rows
-            .write()
-            .expect("no holder of this lock panics")
-            .remove(&id);
+    /// Waits for work that may be given up at any time when the hub stops. `None` if it was.
+    pub async fn unless_stopped<F: Future>(&self, work: F) -> Option<F::Output> {
+        tokio::select! {
+            () = self.stop.cancelled() => None,
+            output = work => Some(output),
+        }
     }
 }

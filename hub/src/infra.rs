@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod content;
+pub mod memory;
 pub mod observe;
 pub mod progress;
 pub mod store;

@@ -1,58 +1,159 @@
 //! Builds the hub and runs it: every part in order, every loop by name.
 
-use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
-use gio_agent::{ExitStatus, Home, UserError, shutdown_signal};
-use gio_evm::{Chain, WalletState};
+use gio_agent::{ExitStatus, Home, HomeLock, UserError, shutdown_signal};
+use gio_evm::{BlockHead, Chain, WalletState};
 use gio_keys::MachineKey;
 use gio_net::{Multiaddr, Net, NetConfig, Services};
 use gio_protocol::Address;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::commands::{config, connect, wallet_of};
 use crate::config::Config;
-use crate::hub::{DealTable, Hub};
+use crate::domain::stage::Stage;
+use crate::hub::{CHECKS_MAX, Clock, Hub, Notes};
 use crate::infra::api::{ContentApi, MarketApi, WorkApi};
 use crate::infra::content::Contents;
+use crate::infra::memory::MemoryBudget;
 use crate::infra::observe;
-use crate::infra::progress::{ProgressTable, Stage};
+use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
-use crate::services::{announce, dispatch, finish, pay, watch_chain};
+use crate::services::{announce, clean, deals, dispatch, pay, watch_chain};
 
-/// `gio-hub start`.
+/// How long connections may take to end; what they still had to say is said again by their miners.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// `gio-hub start`: runs until a signal, or until a part of the hub cannot go on.
 ///
 /// # Errors
 /// Whatever keeps the hub from starting, or made one of its loops stop.
 pub async fn start(home: &Home) -> Result<(), UserError> {
-    let config = config(home)?;
-    let key = home.key()?;
-    let _lock = home.lock()?;
-    let chain = connect(&config, Some(key.secret_bytes())).await?;
-    let wallet = wallet_of(&config, &chain, key.address()).await?;
-    let state = chain.wallet(wallet).await?.state;
-    if state != WalletState::Registered {
-        let text = format!("wallet {wallet} is {}, not registered", state.name());
-        return Err(UserError::new(text, ExitStatus::Usage).hint("run `gio-hub register` first"));
-    }
-    let store = Store::open(&home.path("hub.db")).await?;
-    let limit = config.hub.content_mib_max.saturating_mul(1 << 20);
-    let contents = Contents::open(store.clone(), home.path("content"), limit)?;
-    let stop = CancellationToken::new();
-    let net = start_net(&config, &key, &stop).await?;
-    let parts = Parts {
-        config,
-        key,
-        wallet,
-        chain,
-        store,
-        contents,
+    let mut running = RunningHub::launch(home).await?;
+    let failed = tokio::select! {
+        () = shutdown_signal() => None,
+        error = running.failed() => Some(error),
     };
-    run(parts, &net, stop).await
+    running.stop().await;
+    failed.map_or(Ok(()), Err)
+}
+
+/// A hub that serves.
+#[derive(Debug)]
+pub struct RunningHub {
+    hub: Arc<Hub>,
+    net: Net,
+    loops: Loops,
+    stop: CancellationToken,
+    _lock: HomeLock,
+}
+
+impl RunningHub {
+    /// Starts a hub from its folder. It serves when this returns.
+    ///
+    /// # Errors
+    /// Whatever keeps the hub from starting.
+    pub async fn launch(home: &Home) -> Result<Self, UserError> {
+        let config = config(home)?;
+        let key = home.key()?;
+        let lock = home.lock()?;
+        let chain = connect(&config, Some(key.secret_bytes())).await?;
+        let wallet = wallet_of(&config, &chain, key.address()).await?;
+        let state = chain.wallet(wallet).await?.state;
+        if state != WalletState::Registered {
+            let text = format!("wallet {wallet} is {}, not registered", state.name());
+            let hint = "run `gio-hub register` first";
+            return Err(UserError::new(text, ExitStatus::Usage).hint(hint));
+        }
+        let stop = CancellationToken::new();
+        let parts = Parts {
+            head: watch::channel(chain.head().await?),
+            store: Store::open(&home.path("hub.db")).await?,
+            config,
+            key,
+            wallet,
+            chain,
+            stop: stop.clone(),
+        };
+        let (hub, inbox, head) = parts.build(home).await?;
+        let net = start_net(&hub).await?;
+        let mut running = Self {
+            loops: Loops {
+                tasks: JoinSet::new(),
+            },
+            hub,
+            net,
+            stop,
+            _lock: lock,
+        };
+        running.begin(inbox, head).await?;
+        Ok(running)
+    }
+
+    /// Where the hub listens.
+    #[must_use]
+    pub fn listen_addrs(&self) -> Vec<Multiaddr> {
+        self.net.listen_addrs()
+    }
+
+    /// Waits until a loop could not go on, and says why.
+    pub async fn failed(&mut self) -> UserError {
+        self.loops.failed().await
+    }
+
+    /// Stops in order: what has arrived is written down, nothing new is begun, transactions under way are left to the
+    /// next start.
+    pub async fn stop(mut self) {
+        observe::stopping();
+        self.stop.cancel();
+        self.hub.tasks.close();
+        while self.loops.tasks.join_next().await.is_some() {}
+        // A connection may be in the middle of a check.
+        let _ = timeout(DRAIN, self.hub.tasks.wait()).await;
+        self.net.stopped().await;
+    }
+
+    async fn begin(
+        &mut self,
+        inbox: mpsc::Receiver<dispatch::Command>,
+        head: watch::Sender<BlockHead>,
+    ) -> Result<(), UserError> {
+        let (hub, loops) = (&self.hub, &mut self.loops);
+        let open = hub.store.deals_in(&[Stage::Open, Stage::Running]).await?;
+        hub.notes
+            .coming
+            .send_replace(open.iter().map(|deal| deal.id).collect());
+        loops.add("dispatcher", dispatch::run(Arc::clone(hub), inbox));
+        loops.add("chain watcher", watch_chain::run(Arc::clone(hub), head));
+        loops.add("steward of deals", deals::run(Arc::clone(hub)));
+        loops.add("payer", pay::run(Arc::clone(hub)));
+        loops.add("cleaner", clean::run(Arc::clone(hub)));
+        let services = Services::new()
+            .market(MarketApi(Arc::clone(hub)))
+            .work(WorkApi(Arc::clone(hub)))
+            .content(ContentApi(Arc::clone(hub)));
+        self.net.serve(services)?;
+        loops.add(
+            "announcer",
+            announce::run(Arc::clone(hub), self.net.clone()),
+        );
+        let addrs = self.net.listen_addrs();
+        let addrs: Vec<String> = addrs.iter().map(ToString::to_string).collect();
+        observe::started(hub.key.address(), hub.wallet, &addrs);
+        Ok(())
+    }
+}
+
+impl Drop for RunningHub {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 /// What a hub is made of before its loops run.
@@ -62,87 +163,66 @@ struct Parts {
     wallet: Address,
     chain: Chain,
     store: Store,
-    contents: Contents,
+    head: (watch::Sender<BlockHead>, watch::Receiver<BlockHead>),
+    stop: CancellationToken,
 }
 
-async fn start_net(
-    config: &Config,
-    key: &MachineKey,
-    stop: &CancellationToken,
-) -> Result<Net, UserError> {
-    let mut settings = NetConfig::new(key.clone());
-    settings.listen = addrs(&config.listen)?;
-    settings.bootstrap = addrs(&config.bootstrap)?;
-    settings.mdns = config.mdns;
+type Built = (
+    Arc<Hub>,
+    mpsc::Receiver<dispatch::Command>,
+    watch::Sender<BlockHead>,
+);
+
+impl Parts {
+    async fn build(self, home: &Home) -> Result<Built, UserError> {
+        let memory = MemoryBudget::new(self.config.limits.memory_mib);
+        let folder = home.path("content");
+        let limits = &self.config.limits;
+        let contents = Contents::open(self.store.clone(), folder, limits, memory.clone()).await?;
+        let (dispatcher, inbox) = mpsc::channel(dispatch::INBOX);
+        let (sender, head) = self.head;
+        let hub = Arc::new(Hub {
+            config: self.config,
+            key: self.key,
+            wallet: self.wallet,
+            chain: self.chain,
+            store: self.store,
+            contents,
+            memory,
+            progress: ProgressTable::default(),
+            dispatcher,
+            head,
+            look_at_chain: Notify::new(),
+            look_at_deals: Notify::new(),
+            look_at_pay: Notify::new(),
+            notes: Notes::default(),
+            checks: Semaphore::new(CHECKS_MAX),
+            tasks: TaskTracker::new(),
+            stop: self.stop,
+            clock: Clock::start(),
+        });
+        Ok((hub, inbox, sender))
+    }
+}
+
+async fn start_net(hub: &Hub) -> Result<Net, UserError> {
+    let mut settings = NetConfig::new(hub.key.clone());
+    settings.listen = addrs(&hub.config.listen)?;
+    settings.bootstrap = addrs(&hub.config.bootstrap)?;
+    settings.mdns = hub.config.mdns;
     settings.offer_relay = true;
     settings.reachable = true;
     settings.agent = format!("gio-hub/{}", env!("CARGO_PKG_VERSION"));
-    Ok(Net::start(settings, stop.clone()).await?)
+    Ok(Net::start(settings, hub.stop.clone()).await?)
 }
 
 fn addrs(texts: &[String]) -> Result<Vec<Multiaddr>, UserError> {
-    let parse = |text: &String| {
-        text.parse::<Multiaddr>().map_err(|_| {
-            UserError::new(format!("`{text}` is not a multiaddr"), ExitStatus::Usage)
-                .hint("for example /ip4/127.0.0.1/tcp/7701")
-        })
-    };
+    let parse = |text: &String| text.parse::<Multiaddr>().map_err(UserError::from);
     texts.iter().map(parse).collect()
 }
 
-async fn run(parts: Parts, net: &Net, stop: CancellationToken) -> Result<(), UserError> {
-    let (dispatcher, inbox) = mpsc::channel(dispatch::INBOX);
-    let (head_sender, head) = watch::channel(parts.chain.head().await?);
-    let hub = Arc::new(Hub {
-        config: parts.config,
-        key: parts.key,
-        wallet: parts.wallet,
-        chain: parts.chain,
-        store: parts.store,
-        contents: parts.contents,
-        progress: ProgressTable::default(),
-        deals: DealTable::default(),
-        dispatcher,
-        head,
-        look_at_chain: Notify::new(),
-        look_at_deals: Notify::new(),
-        look_at_pay: Notify::new(),
-        waiting_for_pay: Mutex::new(BTreeSet::new()),
-        tasks: TaskTracker::new(),
-        stop: stop.clone(),
-    });
-    let mut loops = Loops {
-        tasks: JoinSet::new(),
-    };
-    loops.add("dispatcher", dispatch::run(Arc::clone(&hub), inbox));
-    for deal in hub.store.deals_in(&[Stage::Open, Stage::Running]).await? {
-        watch_chain::begin(&hub, &deal).await?;
-    }
-    loops.add(
-        "chain watcher",
-        watch_chain::run(Arc::clone(&hub), head_sender),
-    );
-    loops.add("finisher", finish::run(Arc::clone(&hub)));
-    loops.add("payer", pay::run(Arc::clone(&hub)));
-    let services = Services::new()
-        .market(MarketApi(Arc::clone(&hub)))
-        .work(WorkApi(Arc::clone(&hub)))
-        .content(ContentApi(Arc::clone(&hub)));
-    net.serve(services)?;
-    loops.add("announcer", announce::run(Arc::clone(&hub), net.clone()));
-    let addrs: Vec<String> = net.listen_addrs().iter().map(ToString::to_string).collect();
-    observe::started(hub.key.address(), hub.wallet, &addrs);
-    let outcome = loops.until_stopped().await;
-    observe::stopping();
-    stop.cancel();
-    loops.tasks.join_all().await;
-    hub.tasks.close();
-    hub.tasks.wait().await;
-    net.stopped().await;
-    outcome
-}
-
 /// The hub's loops, each with its name.
+#[derive(Debug)]
 struct Loops {
     tasks: JoinSet<(&'static str, Result<(), StoreError>)>,
 }
@@ -156,16 +236,17 @@ impl Loops {
         self.tasks.spawn(async move { (name, work.await) });
     }
 
-    /// Waits for the signal to stop, or for a loop that could not go on.
-    async fn until_stopped(&mut self) -> Result<(), UserError> {
-        tokio::select! {
-            () = shutdown_signal() => Ok(()),
-            ended = self.tasks.join_next() => match ended {
-                Some(Ok((_, Err(error)))) => Err(error.into()),
-                Some(Ok((name, Ok(())))) => Err(UserError::new(format!("the {name} ended"), ExitStatus::Failure)),
-                Some(Err(error)) => Err(error.into()),
-                None => Ok(()),
-            },
+    async fn failed(&mut self) -> UserError {
+        match self.tasks.join_next().await {
+            Some(Ok((name, Err(error)))) => {
+                let text = format!("the {name} cannot go on: {error}");
+                UserError::new(text, ExitStatus::Failure).hint("look at the disk and start again")
+            }
+            Some(Ok((name, Ok(())))) => {
+                UserError::new(format!("the {name} ended"), ExitStatus::Failure)
+            }
+            Some(Err(error)) => error.into(),
+            None => UserError::new("the hub has no loops", ExitStatus::Failure),
         }
     }
 }

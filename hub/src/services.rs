@@ -2,7 +2,8 @@
 //! can be repeated after a kill.
 
 pub(crate) mod announce;
+pub(crate) mod clean;
+pub(crate) mod deals;
 pub(crate) mod dispatch;
-pub(crate) mod finish;
 pub(crate) mod pay;
 pub(crate) mod watch_chain;

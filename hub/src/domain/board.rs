@@ -1,17 +1,32 @@
 //! The board: which miner has which unit. Pure: events in, effects out; `STATE.md` beside this file says which
 //! transitions there are.
+//!
+//! # Correctness
+//! Times are the hub's own clock: how long a miner may take is between hub and miner, and must not stop when the
+//! chain does. Only [`Board::fill`] gives units out.
+//!
+//! # Security
+//! No number of miners can make a unit impossible to finish: a unit never runs out of attempts, whoever gives units
+//! back rests, and a newcomer gets few units until it has shown results.
+
+mod deal;
+mod miner;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use gio_protocol::{Address, Cu, DealId, Gio, PricePerPu, UnixSeconds};
+use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
 
+use self::deal::DealWork;
+use self::miner::Miner;
 use super::deal::DealInfo;
+use super::owed::Owed;
 
-/// How long a miner whose stream broke keeps its units: long enough for a reconnect with back-off.
-pub const GRACE_SECONDS: u64 = 5;
-/// A unit given out this often without a result is not given out again: it breaks machines.
-pub const ATTEMPTS_MAX: u32 = 8;
+pub use self::deal::{EARLIER_MAX, NEVER_MAX, REST_SECONDS_MAX};
+pub use self::miner::{GRACE_SECONDS, WINDOW_FIRST};
 
 /// One miner's connection; a reconnect is another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,8 +52,6 @@ pub struct Offer {
     pub pages_max: u32,
     /// Orders it still has from an earlier session.
     pub holding: BTreeSet<UnitRef>,
-    /// What it is owed already.
-    pub unpaid: Gio,
 }
 
 /// What has to be done after a decision, in this order: write, then tell.
@@ -48,8 +61,15 @@ pub enum Effect {
     Assign {
         /// Who.
         miner: Address,
-        /// Where to tell it.
-        session: Session,
+        /// What.
+        unit: UnitRef,
+        /// After this time it goes elsewhere.
+        deadline: UnixSeconds,
+    },
+    /// The miner came back and may still deliver this unit; it has the order.
+    Keep {
+        /// Who.
+        miner: Address,
         /// What.
         unit: UnitRef,
     },
@@ -57,12 +77,12 @@ pub enum Effect {
     Requeue(UnitRef),
     /// The miner need not finish this unit.
     Cancel {
-        /// Where to tell it.
-        session: Session,
+        /// Who.
+        miner: Address,
         /// What.
         unit: UnitRef,
     },
-    /// Nothing is left to run: every unit is done, or no more can be paid or tried.
+    /// Nothing is left to run: every unit is done, or the cap covers no more.
     Finished(DealId),
 }
 
@@ -75,6 +95,8 @@ pub enum NotTaken {
     NotAssigned,
     /// The deal is not being worked on.
     NoDeal,
+    /// The claim came late, and what is left of the cap is reserved for units that are running.
+    CapReached,
 }
 
 impl NotTaken {
@@ -85,8 +107,20 @@ impl NotTaken {
             Self::AlreadyDone => "the unit is done already",
             Self::NotAssigned => "the unit was not given to this miner",
             Self::NoDeal => "the deal is not being worked on",
+            Self::CapReached => "the claim came late and the deal's cap covers no more",
         }
     }
+}
+
+/// Why a miner has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It may try again later.
+    ForNow,
+    /// It will fail again.
+    ForEver,
+    /// What it sent was false.
+    FalseClaim,
 }
 
 /// Counters of one deal.
@@ -106,41 +140,8 @@ pub struct Progress {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Restored {
     pub done: Vec<(u32, Address, Cu)>,
-    pub assigned: Vec<(u32, Address)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Queued,
-    Running {
-        miner: Address,
-        deadline: UnixSeconds,
-    },
-    Done,
-}
-
-#[derive(Debug)]
-struct DealWork {
-    info: Arc<DealInfo>,
-    states: Vec<State>,
-    attempts: Vec<u32>,
-    queue: VecDeque<u32>,
-    running: u32,
-    done: u32,
-    cu_done: Cu,
-    workers: BTreeSet<Address>,
-    /// Units that went back to the queue and who may still be first with them.
-    earlier: BTreeMap<u32, BTreeSet<Address>>,
-    finished: bool,
-}
-
-#[derive(Debug)]
-struct Miner {
-    offer: Offer,
-    running: BTreeMap<UnitRef, Gio>,
-    unable: BTreeSet<UnitRef>,
-    gone_since: Option<UnixSeconds>,
-    draining: bool,
+    /// Unit, miner, and when it was given out.
+    pub assigned: Vec<(u32, Address, UnixSeconds)>,
 }
 
 /// All deals being worked on and all miners that are or were just connected.
@@ -149,6 +150,10 @@ pub struct Board {
     deals: BTreeMap<DealId, DealWork>,
     miners: BTreeMap<Address, Miner>,
     unit_seconds: u64,
+    /// The deal that was served last: the next unit is of the one after it, so that no deal waits for another.
+    served: DealId,
+    /// The miner that was served last, for the same reason.
+    served_miner: Address,
 }
 
 impl Board {
@@ -159,94 +164,91 @@ impl Board {
             deals: BTreeMap::new(),
             miners: BTreeMap::new(),
             unit_seconds,
+            served: DealId(B256::ZERO),
+            served_miner: Address::ZERO,
         }
     }
 
-    /// Takes up an open deal, with what is known of it from disk.
+    /// Takes up an open deal, with what is known of it from disk. A deal that is on the board stays as it is.
     pub fn open(
         &mut self,
         info: Arc<DealInfo>,
         restored: &Restored,
         now: UnixSeconds,
     ) -> Vec<Effect> {
+        let id = info.id;
+        if self.deals.contains_key(&id) {
+            return Vec::new();
+        }
         let mut deal = DealWork::new(info);
         for (unit, miner, cu) in &restored.done {
-            deal.states[*unit as usize] = State::Done;
-            deal.done += 1;
-            deal.cu_done = Cu(deal.cu_done.0.saturating_add(cu.0));
-            deal.workers.insert(*miner);
+            deal.restore_done(*unit, *miner, *cu);
         }
-        for (unit, miner) in &restored.assigned {
-            let state = &mut deal.states[*unit as usize];
-            if *state == State::Queued {
-                *state = State::Running {
-                    miner: *miner,
-                    deadline: now.after(GRACE_SECONDS),
-                };
-                deal.attempts[*unit as usize] = 1;
-                deal.running += 1;
-                deal.workers.insert(*miner);
+        let mut effects = Vec::new();
+        for (unit, address, since) in &restored.assigned {
+            let name = UnitRef {
+                deal: id,
+                unit: *unit,
+            };
+            let miner = self
+                .miners
+                .entry(*address)
+                .or_insert_with(|| Miner::absent(now));
+            if !deal.is_queued(*unit) || miner.has_dropped(name) {
+                effects.push(Effect::Requeue(name));
+                continue;
+            }
+            deal.start(*unit, *address, since.after(self.unit_seconds));
+            miner.take(name, deal.unit_cost());
+            if !miner.is_absent() {
+                effects.push(Effect::Keep {
+                    miner: *address,
+                    unit: name,
+                });
             }
         }
-        let states = deal.states.iter().zip(0u32..);
-        deal.queue = states
-            .filter(|(state, _)| **state == State::Queued)
-            .map(|(_, unit)| unit)
-            .collect();
-        self.deals.insert(deal.info.id, deal);
-        self.fill(now)
+        deal.queue_rest();
+        self.deals.insert(id, deal);
+        effects
     }
 
     /// Forgets a deal that is posted or over.
-    pub fn close(&mut self, deal: DealId) -> Vec<Effect> {
-        let Some(work) = self.deals.remove(&deal) else {
+    pub fn close(&mut self, id: DealId) -> Vec<Effect> {
+        let Some(deal) = self.deals.remove(&id) else {
             return Vec::new();
         };
-        let units = (0u32..)
-            .zip(&work.states)
-            .filter_map(|(unit, state)| match state {
-                State::Running { miner, .. } => Some((UnitRef { deal, unit }, *miner)),
-                State::Queued | State::Done => None,
-            });
-        units
+        let running = deal
+            .running()
+            .map(|(unit, miner)| (UnitRef { deal: id, unit }, miner));
+        running
             .filter_map(|(unit, miner)| self.release(miner, unit))
             .collect()
     }
 
-    /// A miner connected, or came back.
+    /// A miner connected, or came back. It gets units once [`Self::set_owed`] said what it has coming.
     pub fn join(&mut self, miner: Address, offer: Offer, now: UnixSeconds) -> Vec<Effect> {
+        let (mut fresh, before) = Miner::joined(offer, self.miners.remove(&miner));
         let mut effects = Vec::new();
-        for (id, deal) in &mut self.deals {
-            for unit in deal.running_of(miner) {
-                let unit = UnitRef { deal: *id, unit };
-                if !offer.holding.contains(&unit) {
-                    deal.requeue(unit.unit, miner);
-                    effects.push(Effect::Requeue(unit));
-                }
+        let mut dropped = BTreeSet::new();
+        for (unit, cost) in before {
+            if fresh.offer.holding.contains(&unit) {
+                fresh.take(unit, cost);
+                effects.push(Effect::Keep { miner, unit });
+            } else if let Some(deal) = self.deals.get_mut(&unit.deal) {
+                deal.requeue(unit.unit, miner);
+                dropped.insert(unit.deal);
+                effects.push(Effect::Requeue(unit));
             }
         }
-        let deals = &self.deals;
-        let running = deals.iter().flat_map(|(id, deal)| {
-            deal.running_of(miner)
-                .into_iter()
-                .map(move |unit| (*id, deal, unit))
-        });
-        let running = running
-            .map(|(id, deal, unit)| (UnitRef { deal: id, unit }, deal.exposure_of_unit()))
-            .collect();
-        let fresh = Miner {
-            offer,
-            running,
-            unable: BTreeSet::new(),
-            gone_since: None,
-            draining: false,
-        };
+        for deal in dropped {
+            self.strike(miner, deal, now);
+        }
+        for unit in &fresh.offer.holding {
+            if !fresh.runs(*unit) {
+                effects.extend(self.left_over(miner, *unit));
+            }
+        }
         self.miners.insert(miner, fresh);
-        let deadline = now.after(self.unit_seconds);
-        self.deals
-            .values_mut()
-            .for_each(|deal| deal.extend(miner, deadline));
-        effects.extend(self.fill(now));
         effects
     }
 
@@ -257,7 +259,7 @@ impl Board {
             .get_mut(&miner)
             .filter(|found| found.offer.session == session)
         {
-            found.gone_since = Some(now);
+            found.leave(now);
         }
     }
 
@@ -269,40 +271,26 @@ impl Board {
     }
 
     /// A miner trusts this hub with another amount (R25).
-    pub fn set_exposure(&mut self, miner: Address, limit: Gio, now: UnixSeconds) -> Vec<Effect> {
+    pub fn set_exposure(&mut self, miner: Address, limit: Gio) {
         if let Some(found) = self.miners.get_mut(&miner) {
             found.offer.exposure_limit = limit;
         }
-        self.fill(now)
     }
 
-    /// A miner was paid.
-    pub fn paid(&mut self, miner: Address, net: Gio, now: UnixSeconds) -> Vec<Effect> {
+    /// What a miner has coming, from disk: after it joined and after it was paid.
+    pub fn set_owed(&mut self, miner: Address, owed: Owed) {
         if let Some(found) = self.miners.get_mut(&miner) {
-            found.offer.unpaid = found.offer.unpaid.minus_or_zero(net);
+            found.owed = Some(owed);
         }
-        self.fill(now)
     }
 
     /// Whether a checked claim may be accepted now. Changes nothing.
     ///
     /// # Errors
     /// [`NotTaken`].
-    pub fn may_accept(&self, miner: Address, unit: UnitRef) -> Result<(), NotTaken> {
+    pub fn may_accept(&self, miner: Address, unit: UnitRef, cu: Cu) -> Result<(), NotTaken> {
         let deal = self.deals.get(&unit.deal).ok_or(NotTaken::NoDeal)?;
-        match deal.states.get(unit.unit as usize) {
-            Some(State::Done) => Err(NotTaken::AlreadyDone),
-            Some(State::Running { miner: running, .. }) if *running == miner => Ok(()),
-            Some(_)
-                if deal
-                    .earlier
-                    .get(&unit.unit)
-                    .is_some_and(|earlier| earlier.contains(&miner)) =>
-            {
-                Ok(())
-            }
-            Some(_) | None => Err(NotTaken::NotAssigned),
-        }
+        deal.may_accept(unit.unit, miner, cu)
     }
 
     /// A checked claim is accepted.
@@ -315,37 +303,28 @@ impl Board {
         unit: UnitRef,
         cu: Cu,
     ) -> Result<Vec<Effect>, NotTaken> {
-        self.may_accept(miner, unit)?;
+        self.may_accept(miner, unit, cu)?;
         let deal = self.deals.get_mut(&unit.deal).ok_or(NotTaken::NoDeal)?;
-        let before = std::mem::replace(&mut deal.states[unit.unit as usize], State::Done);
-        match before {
-            State::Running { .. } => deal.running -= 1,
-            State::Queued | State::Done => deal.queue.retain(|queued| *queued != unit.unit),
-        }
-        deal.done += 1;
-        deal.cu_done = Cu(deal.cu_done.0.saturating_add(cu.0));
-        deal.earlier.remove(&unit.unit);
-        let net = deal.info.net_price.cost(cu).unwrap_or_default();
+        let runner = deal.finish(unit.unit, miner, cu);
+        let earned = Owed::of(cu, deal.info.net_price);
         if let Some(found) = self.miners.get_mut(&miner) {
-            found.running.remove(&unit);
-            found.offer.unpaid = found.offer.unpaid.plus(net).unwrap_or(found.offer.unpaid);
+            found.release(unit);
+            found.earn(earned);
         }
-        Ok(match before {
-            State::Running { miner: other, .. } if other != miner => {
-                self.release(other, unit).into_iter().collect()
-            }
-            State::Running { .. } | State::Queued | State::Done => Vec::new(),
+        Ok(match runner.filter(|runner| *runner != miner) {
+            Some(other) => self.release(other, unit).into_iter().collect(),
+            None => Vec::new(),
         })
     }
 
-    /// A miner gives a unit back.
-    pub fn fail(&mut self, miner: Address, unit: UnitRef, retryable: bool) -> Vec<Effect> {
-        if let Some(found) = self.miners.get_mut(&miner) {
-            found.running.remove(&unit);
-            if !retryable {
-                found.unable.insert(unit);
-            }
-        }
+    /// A miner gives a unit back, or sent a false claim of it. Of units it does not have, nothing is noted.
+    pub fn fail(
+        &mut self,
+        miner: Address,
+        unit: UnitRef,
+        failure: Failure,
+        now: UnixSeconds,
+    ) -> Vec<Effect> {
         let Some(deal) = self.deals.get_mut(&unit.deal) else {
             return Vec::new();
         };
@@ -353,74 +332,58 @@ impl Board {
             return Vec::new();
         }
         deal.requeue(unit.unit, miner);
+        if failure != Failure::ForNow {
+            deal.never(unit.unit, miner);
+        }
+        deal.strike(miner, now);
+        if let Some(found) = self.miners.get_mut(&miner) {
+            found.release(unit);
+            found.shrink(failure);
+        }
         vec![Effect::Requeue(unit)]
     }
 
     /// Time passes: late units go elsewhere, absent miners are forgotten.
     pub fn tick(&mut self, now: UnixSeconds) -> Vec<Effect> {
-        let gone = |miner: &Miner| {
-            miner
-                .gone_since
-                .is_some_and(|since| now >= since.after(GRACE_SECONDS))
-        };
-        let absent: BTreeSet<Address> = self
-            .miners
-            .iter()
-            .filter(|(_, miner)| gone(miner))
-            .map(|(address, _)| *address)
-            .collect();
         let mut late = Vec::new();
         for (id, deal) in &mut self.deals {
-            for (unit, miner) in deal.overdue(now, &absent) {
+            for (unit, miner) in deal.overdue(now) {
                 deal.requeue(unit, miner);
+                deal.strike(miner, now);
                 late.push((UnitRef { deal: *id, unit }, miner));
             }
+            deal.forget_old_troubles(now);
         }
-        self.miners.retain(|address, _| !absent.contains(address));
         let mut effects: Vec<Effect> = late
             .iter()
             .map(|(unit, _)| Effect::Requeue(*unit))
             .collect();
-        effects.extend(
-            late.into_iter()
-                .filter_map(|(unit, miner)| self.release(miner, unit)),
-        );
-        effects.extend(self.fill(now));
+        for (unit, miner) in late {
+            if let Some(found) = self.miners.get_mut(&miner) {
+                found.shrink(Failure::ForNow);
+            }
+            effects.extend(self.release(miner, unit));
+        }
+        effects.extend(self.forget_absent(now));
         effects
     }
 
-    /// Gives out as many units as there are places, one miner after the other so that work spreads.
+    /// Gives out as many units as there are places, one miner and one deal after the other so that work spreads.
     pub fn fill(&mut self, now: UnixSeconds) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let deadline = now.after(self.unit_seconds);
-        let mut hungry: Vec<Address> = self
-            .miners
-            .iter()
-            .filter(|(_, miner)| miner.has_place())
-            .map(|(address, _)| *address)
-            .collect();
-        while !hungry.is_empty() {
-            hungry.retain(|address| {
-                let miner = self
-                    .miners
-                    .get_mut(address)
-                    .expect("hungry holds addresses of miners only");
-                let taken = self
-                    .deals
-                    .values_mut()
-                    .find_map(|deal| deal.take_for(*address, miner, deadline));
-                let Some(unit) = taken else { return false };
-                effects.push(Effect::Assign {
-                    miner: *address,
-                    session: miner.offer.session,
-                    unit,
-                });
-                miner.has_place()
-            });
+        let waiting = self.deals.iter().filter(|(_, deal)| deal.is_waiting());
+        let mut waiting: BTreeSet<DealId> = waiting.map(|(id, _)| *id).collect();
+        if !waiting.is_empty() {
+            let mut hungry = self.hungry();
+            while let Some(address) = hungry.pop_front() {
+                if let Some(effect) = self.give(address, &mut waiting, now) {
+                    effects.push(effect);
+                    hungry.push_back(address);
+                }
+            }
         }
         for (id, deal) in &mut self.deals {
-            if !deal.finished && deal.is_finished() {
-                deal.finished = true;
+            if deal.has_just_finished() {
                 effects.push(Effect::Finished(*id));
             }
         }
@@ -433,183 +396,127 @@ impl Board {
         self.deals.get(&deal).map(DealWork::progress)
     }
 
+    /// A deal being worked on.
+    #[must_use]
+    pub fn deal(&self, id: DealId) -> Option<&Arc<DealInfo>> {
+        self.deals.get(&id).map(|deal| &deal.info)
+    }
+
     /// Miners that wait although units do, because the hub owes them too much: they want pay now.
     #[must_use]
-    pub fn waiting_for_pay(&self) -> Vec<Address> {
-        let queued: Vec<&DealWork> = self
+    pub fn waiting_for_pay(&self, now: UnixSeconds) -> BTreeSet<Address> {
+        let waiting: Vec<&DealWork> = self
             .deals
             .values()
-            .filter(|deal| !deal.queue.is_empty())
+            .filter(|deal| deal.is_waiting())
             .collect();
-        let blocked = |miner: &Miner| {
+        if waiting.is_empty() {
+            return BTreeSet::new();
+        }
+        let is_blocked = |(address, miner): &(&Address, &Miner)| {
+            let is_blocked = |deal: &&DealWork| {
+                deal.suits(**address, miner, now) && !miner.risks(deal.unit_cost())
+            };
             miner.has_place()
-                && miner.offer.unpaid > Gio::ZERO
-                && queued.iter().any(|deal| !deal.within_exposure(miner))
+                && miner.owed.is_some_and(Owed::is_payable)
+                && waiting.iter().any(is_blocked)
         };
-        self.miners
-            .iter()
-            .filter(|(_, miner)| blocked(miner))
-            .map(|(address, _)| *address)
-            .collect()
+        let blocked = self.miners.iter().filter(is_blocked);
+        blocked.map(|(address, _)| *address).collect()
+    }
+
+    /// Miners with a free place: those first that brought results lately, one after the other.
+    fn hungry(&self) -> VecDeque<Address> {
+        let after = self.miners.range((Excluded(self.served_miner), Unbounded));
+        let all = after.chain(self.miners.range(..=self.served_miner));
+        let mut hungry: Vec<_> = all.filter(|(_, miner)| miner.has_place()).collect();
+        hungry.sort_by_key(|(_, miner)| miner.misses());
+        hungry.into_iter().map(|(address, _)| *address).collect()
+    }
+
+    /// One unit for one miner.
+    fn give(
+        &mut self,
+        address: Address,
+        waiting: &mut BTreeSet<DealId>,
+        now: UnixSeconds,
+    ) -> Option<Effect> {
+        let miner = self
+            .miners
+            .get_mut(&address)
+            .filter(|miner| miner.has_place())?;
+        let deadline = now.after(self.unit_seconds);
+        let after = waiting.range((Excluded(self.served), Unbounded));
+        let order: Vec<DealId> = after
+            .chain(waiting.range(..=self.served))
+            .copied()
+            .collect();
+        for id in order {
+            let deal = self
+                .deals
+                .get_mut(&id)
+                .expect("`waiting` holds ids of deals on the board");
+            if !deal.suits(address, miner, now) || !miner.risks(deal.unit_cost()) {
+                continue;
+            }
+            let Some(unit) = deal.next_for(address) else {
+                continue;
+            };
+            deal.start(unit, address, deadline);
+            if !deal.is_waiting() {
+                waiting.remove(&id);
+            }
+            let unit = UnitRef { deal: id, unit };
+            miner.take(unit, deal.unit_cost());
+            (self.served, self.served_miner) = (id, address);
+            return Some(Effect::Assign {
+                miner: address,
+                unit,
+                deadline,
+            });
+        }
+        None
+    }
+
+    /// What becomes of an order a miner still has and that is not its own any more.
+    fn left_over(&self, miner: Address, unit: UnitRef) -> Option<Effect> {
+        // A deal that is not on the board may still be on its way there.
+        let deal = self.deals.get(&unit.deal)?;
+        Some(if deal.had(unit.unit, miner) {
+            Effect::Keep { miner, unit }
+        } else {
+            Effect::Cancel { miner, unit }
+        })
+    }
+
+    fn strike(&mut self, miner: Address, deal: DealId, now: UnixSeconds) {
+        if let Some(deal) = self.deals.get_mut(&deal) {
+            deal.strike(miner, now);
+        }
+    }
+
+    fn forget_absent(&mut self, now: UnixSeconds) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let absent = self.miners.iter().filter(|(_, miner)| miner.is_gone(now));
+        let absent: Vec<Address> = absent.map(|(address, _)| *address).collect();
+        for address in absent {
+            let Some(miner) = self.miners.remove(&address) else {
+                continue;
+            };
+            for unit in miner.running() {
+                if let Some(deal) = self.deals.get_mut(&unit.deal) {
+                    deal.requeue(unit.unit, address);
+                    effects.push(Effect::Requeue(unit));
+                }
+            }
+        }
+        effects
     }
 
     fn release(&mut self, miner: Address, unit: UnitRef) -> Option<Effect> {
         let found = self.miners.get_mut(&miner)?;
-        found.running.remove(&unit)?;
-        Some(Effect::Cancel {
-            session: found.offer.session,
-            unit,
-        })
-    }
-}
-
-impl Miner {
-    fn has_place(&self) -> bool {
-        !self.draining
-            && self.gone_since.is_none()
-            && self.running.len() < self.offer.places as usize
-    }
-
-    fn exposure(&self) -> Gio {
-        let running = self
-            .running
-            .values()
-            .fold(0u64, |sum, cost| sum.saturating_add(cost.units()));
-        Gio::from_units(self.offer.unpaid.units().saturating_add(running))
-    }
-}
-
-impl DealWork {
-    fn new(info: Arc<DealInfo>) -> Self {
-        let count = info.leaves.len();
-        Self {
-            info,
-            states: vec![State::Queued; count],
-            attempts: vec![0; count],
-            queue: VecDeque::new(),
-            running: 0,
-            done: 0,
-            cu_done: Cu(0),
-            workers: BTreeSet::new(),
-            earlier: BTreeMap::new(),
-            finished: false,
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        let total = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
-        Progress {
-            total,
-            queued: total - self.running - self.done,
-            running: self.running,
-            done: self.done,
-            cu_done: self.cu_done,
-            miners: u32::try_from(self.workers.len()).unwrap_or(u32::MAX),
-        }
-    }
-
-    /// The next unit this miner may have, now its own.
-    fn take_for(
-        &mut self,
-        address: Address,
-        miner: &mut Miner,
-        deadline: UnixSeconds,
-    ) -> Option<UnitRef> {
-        let bounds = self.info.plan.spec().bounds;
-        let fits = self.info.net_price >= miner.offer.net_price_min
-            && bounds.pages_max <= miner.offer.pages_max;
-        if !fits || !self.within_exposure(miner) || !self.within_cap() {
-            return None;
-        }
-        let id = self.info.id;
-        let able = |unit: &u32| {
-            !miner.unable.contains(&UnitRef {
-                deal: id,
-                unit: *unit,
-            })
-        };
-        let at = self.queue.iter().position(able)?;
-        let unit = self.queue.remove(at)?;
-        self.states[unit as usize] = State::Running {
-            miner: address,
-            deadline,
-        };
-        self.attempts[unit as usize] += 1;
-        self.running += 1;
-        self.workers.insert(address);
-        let unit = UnitRef { deal: id, unit };
-        miner.running.insert(unit, self.exposure_of_unit());
-        Some(unit)
-    }
-
-    /// What a running unit may come to owe its miner.
-    fn exposure_of_unit(&self) -> Gio {
-        self.info
-            .net_price
-            .cost(self.info.plan.spec().bounds.cu_limit)
-            .unwrap_or(Gio::from_units(u64::MAX))
-    }
-
-    fn within_exposure(&self, miner: &Miner) -> bool {
-        miner
-            .exposure()
-            .plus(self.exposure_of_unit())
-            .is_ok_and(|total| total <= miner.offer.exposure_limit)
-    }
-
-    /// Whether the cap still covers one more unit at its limit, so that no accepted work goes unpaid.
-    fn within_cap(&self) -> bool {
-        let limit = u128::from(self.info.plan.spec().bounds.cu_limit.0);
-        let cu = u128::from(self.cu_done.0) + (u128::from(self.running) + 1) * limit;
-        let cost = u64::try_from(cu)
-            .ok()
-            .and_then(|cu| self.info.terms.price_per_pu.cost(Cu(cu)).ok());
-        cost.is_some_and(|cost| cost <= self.info.terms.cap)
-    }
-
-    fn is_finished(&self) -> bool {
-        let stuck = self.queue.is_empty() || !self.within_cap();
-        self.running == 0 && stuck
-    }
-
-    fn runs(&self, unit: u32, miner: Address) -> bool {
-        matches!(self.states.get(unit as usize), Some(State::Running { miner: running, .. }) if *running == miner)
-    }
-
-    fn running_of(&self, miner: Address) -> Vec<u32> {
-        (0u32..)
-            .zip(&self.states)
-            .filter(|(unit, _)| self.runs(*unit, miner))
-            .map(|(unit, _)| unit)
-            .collect()
-    }
-
-    fn extend(&mut self, of: Address, until: UnixSeconds) {
-        for state in &mut self.states {
-            if let State::Running { miner, deadline } = state
-                && *miner == of
-            {
-                *deadline = until;
-            }
-        }
-    }
-
-    fn overdue(&self, now: UnixSeconds, absent: &BTreeSet<Address>) -> Vec<(u32, Address)> {
-        let late = |(unit, state): (u32, &State)| match state {
-            State::Running { miner, deadline } if *deadline <= now || absent.contains(miner) => {
-                Some((unit, *miner))
-            }
-            State::Running { .. } | State::Queued | State::Done => None,
-        };
-        (0u32..).zip(&self.states).filter_map(late).collect()
-    }
-
-    fn requeue(&mut self, unit: u32, miner: Address) {
-        self.states[unit as usize] = State::Queued;
-        self.running -= 1;
-        self.earlier.entry(unit).or_default().insert(miner);
-        if self.attempts[unit as usize] < ATTEMPTS_MAX {
-            self.queue.push_back(unit);
-        }
+        found
+            .release(unit)
+            .then_some(Effect::Cancel { miner, unit })
     }
 }

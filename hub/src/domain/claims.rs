@@ -4,7 +4,7 @@
 use gio_content::{ImageError, OutputImage, content_root};
 use gio_keys::{PublicKey, SignatureError};
 use gio_protocol::tree::words::TooLong;
-use gio_protocol::{Address, B256, Claim, Cu, MachineParams, Signature, word_root};
+use gio_protocol::{Address, B256, Claim, Cu, MachineParams, Signature, Status, word_root};
 use thiserror::Error;
 
 use super::deal::DealInfo;
@@ -29,6 +29,9 @@ pub enum ClaimRefusal {
         /// What the leaf allows.
         limit: Cu,
     },
+    /// `exitCode` is zero unless the unit exited (section 4.3).
+    #[error("exit code {0} of a unit that did not exit")]
+    ExitCode(u32),
     /// More output than the unit allows.
     #[error("{length} bytes of output, the unit allows {max}")]
     OutputTooLong {
@@ -82,8 +85,12 @@ pub fn check_claim(
             limit: leaf.cu_limit,
         });
     }
-    check_output(claim, leaf.output_max, output)?;
-    Ok(miner.verify(claim.digest(&deal.domain), signature)?)
+    if claim.status != Status::Exit && claim.exit_code != 0 {
+        return Err(ClaimRefusal::ExitCode(claim.exit_code));
+    }
+    // The cheap check before the one that hashes every byte.
+    miner.verify(claim.digest(&deal.domain), signature)?;
+    check_output(claim, leaf.output_max, output)
 }
 
 fn check_output(claim: &Claim, output_max: u64, output: &[u8]) -> Result<(), ClaimRefusal> {
@@ -109,4 +116,183 @@ fn check_output(claim: &Claim, output_max: u64, output: &[u8]) -> Result<(), Cla
 
 fn same_root(output: &[u8]) -> Result<B256, TooLong> {
     word_root(output, MachineParams::IMAGE_DEPTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use gio_keys::MachineKey;
+
+    use super::*;
+    use crate::domain::agreement::tests::terms;
+    use crate::domain::deal::tests::{deal, plan};
+
+    struct Case {
+        deal: DealInfo,
+        key: MachineKey,
+        claim: Claim,
+        signature: Signature,
+        output: Vec<u8>,
+    }
+
+    impl Case {
+        /// A claim of unit 1 that is accepted.
+        fn good() -> Self {
+            let deal = deal(plan(3, Cu(1_000)), terms());
+            let key = MachineKey::from_bytes(&[8; 32]).unwrap();
+            let image = OutputImage {
+                stdout: b"hello".to_vec(),
+                ..OutputImage::default()
+            };
+            let output = image.encode().unwrap();
+            let leaf = deal.leaves[1].clone();
+            let claim = Claim {
+                deal_id: deal.id,
+                unit: 1,
+                owner: key.address(),
+                program_root: leaf.program_root,
+                input_root: leaf.input_root,
+                status: Status::Exit,
+                exit_code: 3,
+                cu: Cu(1_000),
+                output_root: same_root(&output).unwrap(),
+                output_length: output.len() as u64,
+                content_root: content_root(&output),
+            };
+            let signature = key.sign(claim.digest(&deal.domain));
+            Self {
+                deal,
+                key,
+                claim,
+                signature,
+                output,
+            }
+        }
+
+        fn check(&self) -> Result<(), ClaimRefusal> {
+            let miner = self.key.public_key();
+            check_claim(
+                &self.deal,
+                &self.claim,
+                &self.signature,
+                &miner,
+                &self.output,
+            )
+        }
+
+        /// With another claim, properly signed.
+        fn signed(change: impl FnOnce(&mut Self)) -> Result<(), ClaimRefusal> {
+            let mut case = Self::good();
+            change(&mut case);
+            case.signature = case.key.sign(case.claim.digest(&case.deal.domain));
+            case.check()
+        }
+
+        /// With other bytes, and a claim that is true of them.
+        fn with_output(output: Vec<u8>) -> Result<(), ClaimRefusal> {
+            Self::signed(|case| {
+                case.claim.output_root = same_root(&output).unwrap();
+                case.claim.output_length = output.len() as u64;
+                case.claim.content_root = content_root(&output);
+                case.output = output;
+            })
+        }
+    }
+
+    #[test]
+    fn a_true_claim_is_accepted_however_the_unit_ended() {
+        assert_eq!(Case::good().check(), Ok(()));
+        for status in [Status::Trap, Status::CuExhausted] {
+            let ended = Case::signed(|case| {
+                case.claim.status = status;
+                case.claim.exit_code = 0;
+            });
+            assert_eq!(ended, Ok(()));
+        }
+    }
+
+    #[test]
+    fn each_false_field_is_refused_for_what_it_is() {
+        let word = B256::repeat_byte(9);
+        let foreign = Case::signed(|case| case.claim.deal_id.0 = word);
+        assert_eq!(foreign, Err(ClaimRefusal::Unit(1)));
+        assert_eq!(
+            Case::signed(|case| case.claim.unit = 3),
+            Err(ClaimRefusal::Unit(3))
+        );
+        let owner = Address::repeat_byte(9);
+        let owned = Case::signed(|case| case.claim.owner = owner);
+        assert_eq!(owned, Err(ClaimRefusal::Owner(owner)));
+        let program = Case::signed(|case| case.claim.program_root = word);
+        assert_eq!(program, Err(ClaimRefusal::Leaf("program_root")));
+        let input = Case::signed(|case| case.claim.input_root = word);
+        assert_eq!(input, Err(ClaimRefusal::Leaf("input_root")));
+        let swapped = Case::signed(|case| case.claim.unit = 2);
+        assert_eq!(
+            swapped,
+            Err(ClaimRefusal::Leaf("input_root")),
+            "another unit's input"
+        );
+        let (cu, limit) = (Cu(1_001), Cu(1_000));
+        let billed = Case::signed(|case| case.claim.cu = cu);
+        assert_eq!(billed, Err(ClaimRefusal::CuAboveLimit { cu, limit }));
+        let length = Case::signed(|case| case.claim.output_length += 1);
+        assert_eq!(length, Err(ClaimRefusal::Output("length")));
+        let root = Case::signed(|case| case.claim.output_root = word);
+        assert_eq!(root, Err(ClaimRefusal::Output("output_root")));
+        let content = Case::signed(|case| case.claim.content_root = word);
+        assert_eq!(content, Err(ClaimRefusal::Output("content_root")));
+    }
+
+    #[test]
+    fn a_claim_that_says_two_things_about_its_end_is_refused() {
+        for status in [Status::Trap, Status::CuExhausted] {
+            let both = Case::signed(|case| case.claim.status = status);
+            assert_eq!(both, Err(ClaimRefusal::ExitCode(3)));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_output_image_are_refused() {
+        let long = vec![0; 4097];
+        assert_eq!(
+            Case::with_output(long),
+            Err(ClaimRefusal::OutputTooLong {
+                length: 4097,
+                max: 4096
+            })
+        );
+        assert_eq!(
+            Case::with_output(vec![7; 64]),
+            Err(ImageError::Magic.into())
+        );
+        let mut surplus = Case::good().output;
+        surplus.extend([0; 32]);
+        assert_eq!(
+            Case::with_output(surplus),
+            Err(ImageError::NotCanonical.into())
+        );
+    }
+
+    #[test]
+    fn r14_only_the_miners_own_signature_of_this_very_claim_counts() {
+        let mut case = Case::good();
+        case.claim.cu = Cu(999);
+        let expected = case.key.address();
+        let wrong = Err(SignatureError::WrongSigner { expected }.into());
+        assert_eq!(case.check(), wrong, "signed another claim");
+
+        let mut case = Case::good();
+        let other = MachineKey::from_bytes(&[9; 32]).unwrap();
+        case.signature = other.sign(case.claim.digest(&case.deal.domain));
+        assert_eq!(case.check(), wrong, "signed by another");
+
+        let mut case = Case::good();
+        let elsewhere = gio_protocol::Domain::new(1, case.deal.terms.wallet);
+        case.signature = case.key.sign(case.claim.digest(&elsewhere));
+        assert_eq!(case.check(), wrong, "signed for another chain");
+
+        let mut case = Case::good();
+        case.signature.0[64] = 29;
+        assert_eq!(case.check(), Err(SignatureError::Malformed.into()));
+    }
 }

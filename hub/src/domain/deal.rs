@@ -53,3 +53,53 @@ impl DealInfo {
         })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use gio_content::{Assemble, JobSpec, Split, UnitBounds};
+    use gio_protocol::{Cu, Gio};
+
+    use super::*;
+
+    pub(crate) const CHAIN_ID: u64 = 31_338;
+
+    /// A job of so many units without inputs.
+    pub(crate) fn plan(units: u32, cu_limit: Cu) -> Plan {
+        let spec = JobSpec {
+            version: 1,
+            name: "a job".to_owned(),
+            module: ContentRef::of(b"module"),
+            args: vec!["app".to_owned(), "{unit}".to_owned()],
+            env: BTreeMap::new(),
+            stdin: None,
+            inputs: BTreeMap::new(),
+            shared: BTreeSet::new(),
+            split: Split::Range {
+                start: 0,
+                end: u64::from(units),
+                units,
+            },
+            assemble: Assemble::Concat,
+            bounds: UnitBounds {
+                cu_limit,
+                pages_max: 16,
+                output_max: 4096,
+            },
+        };
+        Plan::new(Arc::new(spec), Arc::default()).unwrap()
+    }
+
+    /// A deal over it whose terms name its job.
+    pub(crate) fn deal(plan: Plan, mut terms: DealTerms) -> DealInfo {
+        let program_root = B256::repeat_byte(7);
+        let net_price = PricePerPu(Gio::from_units(1_000));
+        let leaves = plan.leaves(program_root, terms.deal_seed()).unwrap();
+        let hashes: Vec<B256> = leaves.iter().map(UnitLeaf::hash).collect();
+        terms.job_root = JobTree::new(&hashes).root();
+        terms.unit_count = plan.unit_count();
+        DealInfo::derive(terms, CHAIN_ID, plan, program_root, net_price).unwrap()
+    }
+}

@@ -37,11 +37,30 @@ pub enum NoQuote {
     TooSoon {
         /// When the job is due.
         deliver_by: UnixSeconds,
-        /// Chain time.
+        /// The hub's time.
         now: UnixSeconds,
         /// Least time the hub takes.
         least: u64,
     },
+    /// The job is due later than the hub stakes anything for.
+    #[error("the job is due at {deliver_by}, now is {now}; this hub takes at most {most} s")]
+    TooLate {
+        /// When the job is due.
+        deliver_by: UnixSeconds,
+        /// The hub's time.
+        now: UnixSeconds,
+        /// Longest time the hub takes.
+        most: u64,
+    },
+    /// Only WASM so far.
+    #[error("this hub does not run `{0}` jobs")]
+    Kind(String),
+    /// The hub has as many deals as it takes.
+    #[error("this hub has {0} deals under way and takes no more now")]
+    Busy(u32),
+    /// The caller asks and asks.
+    #[error("this hub has given you {0} quotes that are still valid")]
+    TooMany(u32),
     /// The guarantee is not covered.
     #[error(
         "this hub's free balance of {free} GIO does not cover the guarantee of {guarantee} GIO"
@@ -65,7 +84,8 @@ pub struct Inquiry {
 
 /// Answers an inquiry.
 ///
-/// `free` is the wallet's free balance less the guarantees of deals signed but not yet open.
+/// `free` is the wallet's free balance less what is promised: guarantees of deals signed but not yet open, and pay for
+/// deals that are over.
 ///
 /// # Errors
 /// [`NoQuote`].
@@ -82,6 +102,14 @@ pub fn quote(
             deliver_by: inquiry.deliver_by,
             now,
             least,
+        });
+    }
+    let most = prices.deliver_seconds_max;
+    if now.until(inquiry.deliver_by) > most {
+        return Err(NoQuote::TooLate {
+            deliver_by: inquiry.deliver_by,
+            now,
+            most,
         });
     }
     if free < prices.guarantee {
@@ -137,6 +165,18 @@ mod tests {
         let gross = gio_protocol::gross_of_net(prices.net_price.0).unwrap();
         assert_eq!(quote.price.0, gross.plus(prices.margin.0).unwrap());
         assert!(quote.price.0.units() * 70 / 100 >= quote.net_price.0.units());
+    }
+
+    #[test]
+    fn no_quote_for_a_job_that_is_due_in_a_year() {
+        let ask = |seconds| {
+            let now = UnixSeconds(1_000);
+            let inquiry = inquiry(now.after(seconds).0);
+            quote(&prices(), &inquiry, B256::ZERO, Gio::from_units(50), now)
+        };
+        let most = prices().deliver_seconds_max;
+        assert!(ask(most).is_ok());
+        assert!(matches!(ask(most + 1), Err(NoQuote::TooLate { .. })));
     }
 
     #[test]

@@ -6,6 +6,6 @@ mod market;
 mod work;
 
 pub use content::ContentApi;
-pub(crate) use error::ApiError;
+pub use error::ApiError;
 pub use market::MarketApi;
-pub use work::{Checked, WorkApi};
+pub use work::WorkApi;

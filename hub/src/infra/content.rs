@@ -1,18 +1,31 @@
 //! Contents by root: uploads of buyers and outputs of miners. Small ones in the database, large ones in files.
+//!
+//! # Correctness
+//! A content is here when its row is: a file is renamed into place before the row is written, and removed after the
+//! row is gone, both under one lock. Files without a row, left by a kill in between, go when the store is opened.
+//!
+//! # Security
+//! An upload takes its sender's allowance until a deal uses it, and is dropped when none does for a while. Uploads
+//! fill at most half of the disk's share; the other half is for deals. Large uploads are written to disk as they come.
 
-use std::io;
+mod upload;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, SeekFrom};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gio_agent::files::{Access, write_durably};
 use gio_content::{ContentRef, content_root};
-use gio_protocol::B256;
+use gio_protocol::{Address, B256, UnixSeconds};
 use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use super::store::{Store, StoreError};
+use super::memory::MemoryBudget;
+use super::store::{BLOB_BYTES_MAX, ContentRow, Store, StoreError};
+use crate::config::{Limits, mib};
 
-pub use super::store::BLOB_BYTES_MAX;
+pub use upload::Upload;
 
 /// Largest single content: an input of this size still fits a unit's image.
 pub const CONTENT_BYTES_MAX: u64 = 128 << 20;
@@ -31,12 +44,31 @@ pub enum ContentError {
     /// One content is too large.
     #[error("{0} bytes; a content has at most {CONTENT_BYTES_MAX}")]
     TooLarge(u64),
+    /// More bytes than announced, or fewer.
+    #[error("{found} bytes came, {expected} were announced")]
+    Length {
+        /// What came.
+        found: u64,
+        /// What was announced.
+        expected: u64,
+    },
     /// The hub's share of the disk is used up.
     #[error("this hub's store of {max} bytes is full")]
     Full {
         /// What the hub keeps at most.
         max: u64,
     },
+    /// The peer's share is used up.
+    #[error("{unused} bytes of your uploads are in no deal yet; this hub keeps at most {max}")]
+    Allowance {
+        /// What it has uploaded, with this one.
+        unused: u64,
+        /// What it may.
+        max: u64,
+    },
+    /// No memory now.
+    #[error("this hub is busy with other large contents")]
+    Busy,
     /// Nobody brought these bytes.
     #[error("content {0} is not here")]
     Missing(B256),
@@ -51,10 +83,29 @@ pub enum ContentError {
 /// The store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Contents {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     store: Store,
-    folder: Arc<PathBuf>,
+    folder: PathBuf,
+    memory: MemoryBudget,
     bytes_max: u64,
-    bytes: Arc<AtomicU64>,
+    peer_bytes_max: u64,
+    keep_seconds: u64,
+    usage: Mutex<Usage>,
+    /// Held while a file and its row come or go.
+    files: tokio::sync::Mutex<()>,
+}
+
+/// Disk in use, as far as the quotas go.
+#[derive(Debug, Default)]
+struct Usage {
+    total: u64,
+    unused: u64,
+    /// Uploads under way.
+    uploads: BTreeMap<Address, u64>,
 }
 
 impl Contents {
@@ -62,59 +113,122 @@ impl Contents {
     ///
     /// # Errors
     /// [`ContentError::Io`] if the folder cannot be used.
-    pub fn open(store: Store, folder: PathBuf, bytes_max: u64) -> Result<Self, ContentError> {
+    pub async fn open(
+        store: Store,
+        folder: PathBuf,
+        limits: &Limits,
+        memory: MemoryBudget,
+    ) -> Result<Self, ContentError> {
         std::fs::create_dir_all(&folder)?;
-        let mut used = 0;
+        let known: BTreeSet<String> = store.content_files().await?.iter().map(file_name).collect();
         for entry in std::fs::read_dir(&folder)? {
-            used += entry?.metadata()?.len();
+            let entry = entry?;
+            if !known.contains(entry.file_name().to_string_lossy().as_ref()) {
+                std::fs::remove_file(entry.path())?;
+            }
         }
-        Ok(Self {
-            store,
-            folder: Arc::new(folder),
-            bytes_max,
-            bytes: Arc::new(AtomicU64::new(used)),
-        })
+        let contents = Self {
+            inner: Arc::new(Inner {
+                store,
+                folder,
+                memory,
+                bytes_max: mib(limits.content_mib),
+                peer_bytes_max: mib(limits.upload_mib),
+                keep_seconds: limits.upload_minutes * 60,
+                usage: Mutex::default(),
+                files: tokio::sync::Mutex::new(()),
+            }),
+        };
+        contents.count().await?;
+        Ok(contents)
     }
 
-    /// Keeps bytes; durable when it returns.
+    /// Keeps bytes of the hub's own until then, or as long as a deal uses them; durable when it returns.
     ///
     /// # Errors
     /// [`ContentError`].
     pub async fn put(
         &self,
-        named: Option<B256>,
         bytes: Vec<u8>,
+        until: UnixSeconds,
     ) -> Result<ContentRef, ContentError> {
         let length = bytes.len() as u64;
-        if length > CONTENT_BYTES_MAX {
-            return Err(ContentError::TooLarge(length));
+        if self.usage().total.saturating_add(length) > self.inner.bytes_max {
+            return Err(self.full());
         }
         let (root, bytes) = blocking(move || (content_root(&bytes), bytes)).await?;
-        if let Some(named) = named.filter(|named| *named != root) {
-            return Err(ContentError::Root { named, found: root });
-        }
         if bytes.len() <= BLOB_BYTES_MAX {
-            self.store.put_blob(root, &bytes).await?;
+            let row = ContentRow {
+                root,
+                length,
+                peer: None,
+                keep_until: until,
+                bytes: Some(&bytes),
+            };
+            self.inner.store.keep_content(&row).await?;
+        } else if !self.has(root).await? {
+            let beside = self.temporary();
+            let path = beside.clone();
+            blocking(move || write_durably(&path, &bytes, Access::Public)).await??;
+            self.adopt(&beside, root, length, None, until).await?;
         } else {
-            self.put_file(root, bytes).await?;
+            self.inner.store.extend_content(root, until).await?;
         }
+        self.usage().total += length;
         Ok(ContentRef { root, length })
     }
 
-    /// All bytes of a content.
+    /// All bytes of a content. Whoever asks for large ones holds memory for them.
     ///
     /// # Errors
     /// [`ContentError::Missing`] if nobody brought them.
     pub async fn get(&self, root: B256) -> Result<Vec<u8>, ContentError> {
-        if let Some(bytes) = self.store.blob(root).await? {
-            return Ok(bytes);
+        match self.inner.store.content_bytes(root).await? {
+            Some(Some(bytes)) => Ok(bytes),
+            Some(None) => match tokio::fs::read(self.file(root)).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(ContentError::Missing(root))
+                }
+                other => Ok(other?),
+            },
+            None => Err(ContentError::Missing(root)),
         }
-        match tokio::fs::read(self.file(root)).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(ContentError::Missing(root))
+    }
+
+    /// A content to read from an offset on, piece by piece.
+    ///
+    /// # Errors
+    /// [`ContentError::Missing`] if nobody brought it.
+    pub async fn read(&self, root: B256, offset: u64) -> Result<ContentReader, ContentError> {
+        let lengths = self.inner.store.content_lengths(&[root]).await?;
+        let missing = || ContentError::Missing(root);
+        let length = *lengths.get(&root).ok_or_else(missing)?;
+        let source = match self.inner.store.content_bytes(root).await? {
+            Some(Some(bytes)) => Source::Bytes(bytes),
+            Some(None) => {
+                let file = tokio::fs::File::open(self.file(root)).await;
+                let mut file = file.map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => missing(),
+                    _ => ContentError::Io(error),
+                })?;
+                file.seek(SeekFrom::Start(offset)).await?;
+                Source::File(file)
             }
-            other => Ok(other?),
-        }
+            None => return Err(missing()),
+        };
+        Ok(ContentReader {
+            length,
+            offset,
+            source,
+        })
+    }
+
+    /// The lengths of those of these contents that are here.
+    ///
+    /// # Errors
+    /// [`ContentError`].
+    pub async fn lengths(&self, roots: &[B256]) -> Result<BTreeMap<B256, u64>, ContentError> {
+        Ok(self.inner.store.content_lengths(roots).await?)
     }
 
     /// Whether a content is here.
@@ -122,32 +236,136 @@ impl Contents {
     /// # Errors
     /// [`ContentError`].
     pub async fn has(&self, root: B256) -> Result<bool, ContentError> {
-        Ok(tokio::fs::try_exists(self.file(root)).await? || self.store.blob(root).await?.is_some())
+        Ok(!self.lengths(&[root]).await?.is_empty())
     }
 
-    async fn put_file(&self, root: B256, bytes: Vec<u8>) -> Result<(), ContentError> {
-        let path = self.file(root);
-        if tokio::fs::try_exists(&path).await? {
-            return Ok(());
+    /// Drops what nobody needs any more. Returns how many contents that were.
+    ///
+    /// # Errors
+    /// [`ContentError`].
+    pub async fn clean(&self, now: UnixSeconds) -> Result<usize, ContentError> {
+        let dropped = {
+            let _files = self.inner.files.lock().await;
+            let dropped = self.inner.store.drop_contents_before(now).await?;
+            for content in dropped.iter().filter(|content| content.is_file) {
+                remove(&self.file(content.root)).await?;
+            }
+            dropped
+        };
+        self.count().await?;
+        Ok(dropped.len())
+    }
+
+    /// Renames a whole file into its place and writes its row.
+    async fn adopt(
+        &self,
+        beside: &PathBuf,
+        root: B256,
+        length: u64,
+        peer: Option<Address>,
+        keep_until: UnixSeconds,
+    ) -> Result<(), ContentError> {
+        let row = ContentRow {
+            root,
+            length,
+            peer,
+            keep_until,
+            bytes: None,
+        };
+        let _files = self.inner.files.lock().await;
+        tokio::fs::rename(beside, self.file(root)).await?;
+        let folder = self.inner.folder.clone();
+        blocking(move || std::fs::File::open(folder)?.sync_all()).await??;
+        Ok(self.inner.store.keep_content(&row).await?)
+    }
+
+    /// The figures of the database; what is counted in between is only an estimate.
+    async fn count(&self) -> Result<(), ContentError> {
+        let (total, unused) = self.inner.store.content_bytes_total().await?;
+        let mut usage = self.usage();
+        (usage.total, usage.unused) = (total, unused);
+        Ok(())
+    }
+
+    fn full(&self) -> ContentError {
+        ContentError::Full {
+            max: self.inner.bytes_max,
         }
-        let length = bytes.len() as u64;
-        let before = self.bytes.fetch_add(length, Ordering::Relaxed);
-        if before.saturating_add(length) > self.bytes_max {
-            self.bytes.fetch_sub(length, Ordering::Relaxed);
-            return Err(ContentError::Full {
-                max: self.bytes_max,
-            });
-        }
-        Ok(blocking(move || write_durably(&path, &bytes, Access::Public)).await??)
     }
 
     fn file(&self, root: B256) -> PathBuf {
-        self.folder.join(format!("{root:x}"))
+        self.inner.folder.join(file_name(&root))
+    }
+
+    /// A name nobody else uses; such files are removed when the store is opened.
+    fn temporary(&self) -> PathBuf {
+        let name = format!("new-{:x}", gio_agent::random_word());
+        self.inner.folder.join(name)
+    }
+
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        // A panic elsewhere leaves numbers, which are counted anew from time to time.
+        self.inner
+            .usage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A content being read.
+#[derive(Debug)]
+pub struct ContentReader {
+    /// Bytes of the whole.
+    pub length: u64,
+    /// Where the next piece begins.
+    pub offset: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Bytes(Vec<u8>),
+    File(tokio::fs::File),
+}
+
+impl ContentReader {
+    /// The next piece, of at most `max` bytes; empty at the end.
+    ///
+    /// # Errors
+    /// The first failing system call; a file that is shorter than its row says is one.
+    pub async fn next(&mut self, max: usize) -> io::Result<Vec<u8>> {
+        let left = usize::try_from(self.length.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let count = left.min(max);
+        let piece = match &mut self.source {
+            Source::Bytes(bytes) => {
+                let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
+                let piece = bytes.get(start..start.saturating_add(count));
+                piece.unwrap_or_default().to_vec()
+            }
+            Source::File(file) => {
+                let mut piece = vec![0; count];
+                file.read_exact(&mut piece).await?;
+                piece
+            }
+        };
+        self.offset += piece.len() as u64;
+        Ok(piece)
+    }
+}
+
+fn file_name(root: &B256) -> String {
+    format!("{root:x}")
+}
+
+async fn remove(path: &PathBuf) -> io::Result<()> {
+    match tokio::fs::remove_file(path).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
 /// Hashing and syncing would hold up everybody else on the runtime's threads.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ContentError> {
     tokio::task::spawn_blocking(work)
@@ -156,30 +374,4 @@ async fn blocking<T: Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn contents_come_back_small_and_large_and_never_under_another_name() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("hub.db")).await.unwrap();
-        let contents = Contents::open(store, dir.path().join("content"), 1 << 20).unwrap();
-        for length in [0, 10, BLOB_BYTES_MAX, BLOB_BYTES_MAX + 1] {
-            let bytes = vec![9u8; length];
-            let found = contents.put(None, bytes.clone()).await.unwrap();
-            assert_eq!(found, ContentRef::of(&bytes));
-            assert!(contents.has(found.root).await.unwrap());
-            assert_eq!(contents.get(found.root).await.unwrap(), bytes);
-        }
-        let wrong = contents.put(Some(B256::ZERO), b"x".to_vec()).await;
-        assert!(matches!(wrong, Err(ContentError::Root { .. })));
-        assert!(matches!(
-            contents.get(B256::ZERO).await,
-            Err(ContentError::Missing(_))
-        ));
-        assert!(matches!(
-            contents.put(None, vec![1; 1 << 20]).await,
-            Err(ContentError::Full { .. })
-        ));
-    }
-}
+mod tests;

@@ -1,22 +1,30 @@
 //! The hub's database: embedded SQLite, every commit on disk before it returns.
 //!
 //! # Correctness
-//! The dispatcher is the only writer of assignments and claims and commits once per batch, at most 3 ms after
-//! the first of it; everything else writes single rows. Nothing is announced before its commit returned.
+//! The dispatcher is the only writer of assignments and claims and commits once per turn; everything else writes few
+//! rows at a time. Nothing is announced before its commit returned. Transactions begin with a write, so that none has
+//! to start over because another came between its reading and its writing.
 
+mod contents;
 mod deals;
 mod payouts;
+mod quotes;
+#[cfg(test)]
+pub(crate) mod tests;
 mod work;
 
 use std::path::Path;
 use std::time::Duration;
 
-use gio_protocol::{DecodeError, UnixSeconds};
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use gio_protocol::{Address, B256, DealId, DecodeError, Gio, UnixSeconds};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row as _, SqlitePool};
 use thiserror::Error;
 
-pub use deals::{DealRow, Posted, Settled, StageEvent};
+pub use contents::{ContentRow, Dropped};
+pub use deals::{Added, DealRow, Load, NewDeal, Posted, Settled, StageEvent};
 pub use payouts::{MinerAccount, PayoutRow};
 pub use work::{AcceptedClaim, BLOB_BYTES_MAX, WorkBatch};
 
@@ -51,6 +59,14 @@ pub struct Store {
     pool: SqlitePool,
 }
 
+/// A block the chain was read up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Cursor {
+    pub block: u64,
+    pub hash: B256,
+}
+
 impl Store {
     /// Opens the database, making it or bringing it up to date.
     ///
@@ -72,29 +88,32 @@ impl Store {
         Ok(Self { pool })
     }
 
-    /// A number remembered under a name, zero at first.
+    /// Up to which block the chain was read; `None` before the first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn number(&self, key: &str) -> Result<u64, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
-            .bind(key)
-            .fetch_optional(&self.pool)
-            .await?;
-        found.map_or(Ok(0), |value| unsigned("value", value))
+    pub async fn cursor(&self) -> Result<Option<Cursor>, StoreError> {
+        let row = sqlx::query("SELECT block, hash FROM chain_cursor");
+        let row = row.fetch_optional(&self.pool).await?;
+        row.map(|row| {
+            Ok(Cursor {
+                block: number(&row, "block")?,
+                hash: hash(&row, "hash")?,
+            })
+        })
+        .transpose()
     }
 
-    /// Remembers a number.
+    /// Everything up to this block is written down.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn set_number(&self, key: &str, value: u64) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        );
+    pub async fn set_cursor(&self, cursor: Cursor) -> Result<(), StoreError> {
+        let query =
+            sqlx::query("INSERT OR REPLACE INTO chain_cursor (id, block, hash) VALUES (1, ?, ?)");
         query
-            .bind(key)
-            .bind(signed(value))
+            .bind(signed(cursor.block))
+            .bind(cursor.hash.as_slice())
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -106,13 +125,12 @@ impl Store {
     /// [`StoreError`].
     pub async fn next_sequence(&self, now: UnixSeconds) -> Result<u64, StoreError> {
         // At least the clock, so that a lost database does not make peers ignore this hub.
-        let next = self
-            .number("announcement_sequence")
-            .await?
-            .max(now.0)
-            .saturating_add(1);
-        self.set_number("announcement_sequence", next).await?;
-        Ok(next)
+        let query = sqlx::query_scalar(
+            "INSERT INTO meta (key, value) VALUES ('announcement_sequence', ?1) \
+             ON CONFLICT (key) DO UPDATE SET value = MAX(value, ?1) + 1 RETURNING value",
+        );
+        let value: i64 = query.bind(signed(now.0)).fetch_one(&self.pool).await?;
+        unsigned("value", value)
     }
 }
 
@@ -128,4 +146,24 @@ fn unsigned(column: &'static str, value: i64) -> Result<u64, StoreError> {
 
 fn fixed<const N: usize>(column: &'static str, bytes: &[u8]) -> Result<[u8; N], StoreError> {
     bytes.try_into().map_err(|_| StoreError::Damaged { column })
+}
+
+fn number(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+    unsigned(column, row.try_get(column)?)
+}
+
+fn amount(row: &SqliteRow, column: &'static str) -> Result<Gio, StoreError> {
+    number(row, column).map(Gio::from_units)
+}
+
+fn hash(row: &SqliteRow, column: &'static str) -> Result<B256, StoreError> {
+    Ok(B256::from(fixed::<32>(column, row.try_get(column)?)?))
+}
+
+fn address(row: &SqliteRow, column: &'static str) -> Result<Address, StoreError> {
+    Ok(Address::from(fixed::<20>(column, row.try_get(column)?)?))
+}
+
+fn deal_id(row: &SqliteRow) -> Result<DealId, StoreError> {
+    hash(row, "deal_id").map(DealId)
 }

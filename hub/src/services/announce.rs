@@ -20,14 +20,13 @@ pub(crate) async fn run(hub: Arc<Hub>, net: Net) -> Result<(), StoreError> {
         let now = UnixSeconds(gio_agent::unix_now());
         let sequence = hub.store.next_sequence(now).await?;
         let announcement = announcement(&hub, &net, sequence, now);
-        match net.publish_announcement(announcement.sign(&hub.key)).await {
-            Ok(()) => observe::announced(sequence),
-            Err(error) => observe::retrying("announcing", &error),
+        let published = net.publish_announcement(announcement.sign(&hub.key));
+        match hub.unless_stopped(published).await {
+            Some(Ok(())) => observe::announced(sequence),
+            Some(Err(error)) => observe::retrying("announcing", &error),
+            None => break,
         }
-        tokio::select! {
-            () = hub.stop.cancelled() => {}
-            _ = timeout(EVERY, std::future::pending::<()>()) => {}
-        }
+        let _ = timeout(EVERY, hub.stop.cancelled()).await;
     }
     Ok(())
 }
@@ -42,7 +41,7 @@ fn announcement(hub: &Hub, net: &Net, sequence: u64, now: UnixSeconds) -> Announ
         sequence,
         issued_at: now,
         expires_at: now.after(ANNOUNCEMENT_SECONDS),
-        // Prices out of range are refused when the config is read.
+        // The config was checked: its prices are in range.
         gross_price: least_gross_price(prices.net_price, prices.margin).unwrap_or(prices.net_price),
         net_price: prices.net_price,
         region: hub.config.hub.region.clone(),

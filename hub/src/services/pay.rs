@@ -1,160 +1,261 @@
-//! Paying miners: when their deal is settled, or earlier from the hub's own money where a miner will not run on
-//! credit any more (R25).
+//! Paying miners: when their deal is over, or earlier from the hub's own money where a miner will not run on credit any
+//! more (R25).
 //!
 //! # Correctness
-//! A payment is written down before it is sent, one at a time per miner. After a restart, the wallet's own events
-//! tell whether a payment under way was made: the wallet never makes two payments the hub did not write down.
+//! A payment is written down before it is sent, at most one at a time per miner. It leaves this state in two ways: it
+//! was made, which its event or receipt shows, or it was certainly not made and never will be. Whether a payment that
+//! was sent and not seen again may still be mined is decided by a barrier ([`doubt`]), never by waiting: nothing is
+//! paid twice. Accepted work is paid however its deal ended.
 
-use std::collections::BTreeSet;
+mod doubt;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gio_evm::{ChainError, SendError, WalletEvent};
-use gio_protocol::{Address, B256, DealId};
+use gio_evm::{ChainError, RevertReason, SendError};
+use gio_protocol::{Address, B256, DealId, Gio};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
-use crate::domain::payout::due;
-use crate::hub::Hub;
+use crate::domain::payout::{Due, due, is_worth_advancing};
+use crate::hub::{BalanceError, Hub};
 use crate::infra::observe;
 use crate::infra::store::{MinerAccount, PayoutRow, StoreError};
 use crate::services::dispatch::Command;
 
 /// How often accounts are looked at when nothing wakes the loop.
 const PULSE: Duration = Duration::from_secs(5);
-/// After an error, so that a dead RPC is not hammered.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Payments waiting to be mined at once.
+const PAYMENTS_MAX: usize = 16;
+/// A miner whose payment failed is left alone for so long, and so is everybody when the chain does not answer.
+const REST: Duration = Duration::from_secs(5);
+/// Miners looked at for pulls the wallet has not noticed.
+const RECONCILE_MAX: u32 = 64;
+/// Between two reconciliations, each of which costs gas.
+const RECONCILE_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Error)]
 enum PayError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error(transparent)]
+    Balance(#[from] BalanceError),
+    #[error(transparent)]
     Send(#[from] SendError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("a payment of {gross} GIO is not covered by the wallet's free balance")]
+    NotCovered { gross: Gio },
 }
 
 /// Runs until the hub stops.
 pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
+    let mut payer = Payer {
+        hub: Arc::clone(&hub),
+        payments: JoinSet::new(),
+        busy: BTreeSet::new(),
+        resting: BTreeMap::new(),
+        reconciled: None,
+        advanced: Gio::ZERO,
+    };
     while !hub.stop.is_cancelled() {
-        match pay_all(&hub).await {
-            Ok(()) => {}
-            Err(PayError::Store(error)) => return Err(error),
-            Err(error) => {
+        let done = hub.unless_stopped(Box::pin(payer.look())).await;
+        let wait = match done {
+            Some(Ok(())) => PULSE,
+            Some(Err(PayError::Store(error))) => return Err(error),
+            Some(Err(error)) => {
                 observe::retrying("paying miners", &error);
-                tokio::time::sleep(PAUSE).await;
+                REST
             }
-        }
+            None => break,
+        };
         tokio::select! {
             () = hub.stop.cancelled() => {}
-            _ = timeout(PULSE, hub.look_at_pay.notified()) => {}
+            Some(ended) = payer.payments.join_next() => {
+                if let Ok((miner, result)) = ended {
+                    payer.note(miner, result)?;
+                }
+            }
+            _ = timeout(wait, hub.look_at_pay.notified()) => {}
         }
     }
+    // Payments under way are looked up at the next start.
+    payer.payments.shutdown().await;
     Ok(())
 }
 
-async fn pay_all(hub: &Hub) -> Result<(), PayError> {
-    for payout in hub.store.payouts_under_way().await? {
-        resolve(hub, &payout).await?;
-    }
-    let mut open: BTreeSet<DealId> = BTreeSet::new();
-    let mut done: BTreeSet<DealId> = BTreeSet::new();
-    for account in hub.store.accounts().await? {
-        let paid = pay(hub, &account).await?;
-        if account.over && paid {
-            done.insert(account.deal)
-        } else {
-            open.insert(account.deal)
-        };
-    }
-    for deal in done.difference(&open) {
-        hub.store.set_miners_paid(*deal).await?;
-        hub.progress.publish(*deal, None);
-    }
-    Ok(())
+struct Payer {
+    hub: Arc<Hub>,
+    payments: JoinSet<(Address, Result<(), PayError>)>,
+    /// Miners with a payment under way.
+    busy: BTreeSet<Address>,
+    resting: BTreeMap<Address, Instant>,
+    reconciled: Option<Instant>,
+    /// What the advances of this look take from the free balance.
+    advanced: Gio,
 }
 
-/// Pays what is due on one account. Returns whether nothing is left.
-async fn pay(hub: &Hub, account: &MinerAccount) -> Result<bool, PayError> {
-    // Sums that leave 64 bits cannot come from claims within a cap; such an account waits for a person.
-    let Ok(payment) = due(&account.account) else {
-        return Ok(false);
-    };
-    let Some(payment) = payment else {
-        return Ok(true);
-    };
-    if !account.over && !hub.wants_pay(account.miner) {
-        return Ok(false);
+impl Payer {
+    async fn look(&mut self) -> Result<(), PayError> {
+        let now = Instant::now();
+        self.resting.retain(|_, until| *until > now);
+        self.settle_doubts().await?;
+        self.advanced = Gio::ZERO;
+        let mut done: BTreeMap<DealId, bool> = BTreeMap::new();
+        for account in self.hub.store.accounts().await? {
+            let is_paid = self.consider(&account).await?;
+            let all = done.entry(account.deal).or_insert(true);
+            *all &= account.over && is_paid;
+        }
+        for (deal, _) in done.into_iter().filter(|(_, all)| *all) {
+            self.hub.store.set_miners_paid(deal).await?;
+            self.hub.progress.wake(deal);
+        }
+        Ok(())
     }
-    let wallet = hub.chain.wallet(hub.wallet).await?;
-    if wallet.free < payment.gross {
-        // Pulls the wallet has not noticed yet make `free` too low (section 6).
-        hub.chain.reconcile(hub.wallet, &[account.miner]).await?;
-        if hub.chain.wallet(hub.wallet).await?.free < payment.gross {
+
+    /// Looks up payments nobody is following, before anything else is paid.
+    async fn settle_doubts(&mut self) -> Result<(), PayError> {
+        let mut rows = self.hub.store.payouts_under_way().await?;
+        rows.retain(|row| !self.busy.contains(&row.miner));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        observe::pay_in_doubt(rows.len());
+        doubt::settle(&self.hub, &rows).await
+    }
+
+    /// Starts paying what is due on one account. Returns whether nothing is due and nothing under way.
+    async fn consider(&mut self, account: &MinerAccount) -> Result<bool, PayError> {
+        let miner = account.miner;
+        if self.busy.contains(&miner) {
             return Ok(false);
         }
-    }
-    let from_block = hub.chain.head().await?.number;
-    let row = hub
-        .store
-        .intend_payout(account, payment, from_block)
-        .await?;
-    match hub.chain.transfer_net(hub.wallet, row.miner, row.net).await {
-        Ok(tx) => complete(hub, &row, tx.hash).await?,
-        Err(error) if error.revert().is_some() => {
-            hub.store.drop_payout(row.id).await?;
-            return Err(error.into());
+        // Sums that leave 64 bits cannot come from claims within a cap; such an account waits for a person.
+        let Ok(due) = due(&account.account) else {
+            return Ok(false);
+        };
+        let Some(due) = due else {
+            return Ok(true);
+        };
+        let is_free = self.payments.len() < PAYMENTS_MAX && !self.resting.contains_key(&miner);
+        if is_free && (account.over || self.advances(account, due).await?) {
+            self.start(*account, due).await?;
         }
-        // It may or may not be on its way; `resolve` looks.
-        Err(error) => return Err(error.into()),
+        Ok(false)
     }
-    Ok(true)
-}
 
-/// Finds out whether a payment that was written down was made, and makes it if not.
-async fn resolve(hub: &Hub, payout: &PayoutRow) -> Result<(), PayError> {
-    match find(hub, payout).await? {
-        Some(tx) => complete(hub, payout, tx).await?,
-        None => {
-            let tx = hub
-                .chain
-                .transfer_net(hub.wallet, payout.miner, payout.net)
-                .await?;
-            complete(hub, payout, tx.hash).await?;
+    /// Whether a miner is paid before its deal is over: it waits for that, it is worth a transaction, and what the hub
+    /// has promised to others is left alone.
+    async fn advances(&mut self, account: &MinerAccount, due: Due) -> Result<bool, PayError> {
+        let waits = self
+            .hub
+            .notes
+            .waiting_for_pay
+            .lock()
+            .contains(&account.miner);
+        let now = self.hub.now();
+        if !waits || !is_worth_advancing(&account.account, due, account.last, now) {
+            return Ok(false);
         }
+        let promised = self.hub.store.load().await?.guarantees;
+        let free = self.hub.free_balance().await?.minus_or_zero(promised);
+        match self.advanced.plus(due.gross) {
+            Ok(advanced) if advanced <= free => self.advanced = advanced,
+            Ok(_) | Err(_) => return Ok(false),
+        }
+        Ok(true)
     }
-    Ok(())
-}
 
-async fn find(hub: &Hub, payout: &PayoutRow) -> Result<Option<B256>, PayError> {
-    /// Public RPCs refuse much longer ranges.
-    const BLOCKS_PER_QUESTION: u64 = 500;
-    let head = hub.chain.head().await?.number;
-    let mut next = payout.from_block;
-    while next <= head {
-        let last = head.min(next + BLOCKS_PER_QUESTION - 1);
-        for log in hub.chain.wallet_events(hub.wallet, next, last).await? {
-            let same = matches!(log.event, WalletEvent::PaymentApproved { miner, gross, .. }
-                if miner == payout.miner && gross == payout.gross);
-            if same && !hub.store.is_booked(log.place.tx).await? {
-                return Ok(Some(log.place.tx));
+    async fn start(&mut self, account: MinerAccount, due: Due) -> Result<(), PayError> {
+        let hub = Arc::clone(&self.hub);
+        let (block, now) = (hub.head.borrow().number, hub.now());
+        let Some(row) = hub.store.intend_payout(&account, due, block, now).await? else {
+            return Ok(());
+        };
+        self.busy.insert(account.miner);
+        self.payments
+            .spawn(async move { (row.miner, Box::pin(pay(&hub, &row)).await) });
+        Ok(())
+    }
+
+    fn note(&mut self, miner: Address, result: Result<(), PayError>) -> Result<(), StoreError> {
+        self.busy.remove(&miner);
+        match result {
+            Ok(()) => return Ok(()),
+            Err(PayError::Store(error)) => return Err(error),
+            Err(PayError::NotCovered { gross }) => {
+                observe::balance_too_low(miner, gross);
+                self.reconcile();
             }
+            Err(error) => observe::retrying("paying a miner", &error),
         }
-        next = last + 1;
+        self.resting.insert(miner, Instant::now() + REST);
+        Ok(())
     }
-    Ok(None)
+
+    /// Has the wallet notice what miners pulled, which raises its free balance (section 6).
+    fn reconcile(&mut self) {
+        let now = Instant::now();
+        if self
+            .reconciled
+            .is_some_and(|last| now < last + RECONCILE_EVERY)
+        {
+            return;
+        }
+        self.reconciled = Some(now);
+        let hub = Arc::clone(&self.hub);
+        self.payments
+            .spawn(async move { (Address::ZERO, Box::pin(reconcile(&hub)).await) });
+    }
 }
 
-async fn complete(hub: &Hub, payout: &PayoutRow, tx: B256) -> Result<(), StoreError> {
-    hub.store.complete_payout(payout.id, tx).await?;
-    observe::miner_paid(payout.deal, payout.miner, payout.net, payout.gross);
-    hub.progress.publish(payout.deal, None);
+/// Sends one payment that is written down.
+async fn pay(hub: &Hub, row: &PayoutRow) -> Result<(), PayError> {
+    match hub.chain.transfer_net(hub.wallet, row.miner, row.net).await {
+        Ok(tx) => Ok(complete(hub, row, tx.hash).await?),
+        Err(error) => {
+            if !may_be_mined(&error) {
+                hub.store.drop_payout(row.id).await?;
+            }
+            Err(match error.revert() {
+                Some(RevertReason::FreeBalanceTooLow { .. }) => {
+                    PayError::NotCovered { gross: row.gross }
+                }
+                _ => error.into(),
+            })
+        }
+    }
+}
+
+/// Whether a transaction that failed like this may be on its way all the same.
+fn may_be_mined(error: &SendError) -> bool {
+    match error {
+        // The second is certain for one honest node; behind a load balancer a barrier decides.
+        SendError::Unresolved { .. } | SendError::NonceConflict { .. } => true,
+        SendError::Reverted(_)
+        | SendError::RevertedOnChain { .. }
+        | SendError::Rpc(_)
+        | SendError::KeyMissing
+        | SendError::InsufficientGas { .. }
+        | SendError::FeeTooHigh { .. }
+        | SendError::WrongChain { .. }
+        | SendError::Rejected { .. } => false,
+    }
+}
+
+async fn complete(hub: &Hub, row: &PayoutRow, tx: B256) -> Result<(), StoreError> {
+    hub.store.complete_payout(row.id, tx).await?;
+    observe::miner_paid(row.deal, row.miner, row.net, row.gross);
+    hub.progress.wake(row.deal);
+    hub.look_at_pay.notify_one();
     let told = Command::Paid {
-        miner: payout.miner,
-        deal: payout.deal,
-        net: payout.net,
-        gross: payout.gross,
+        miner: row.miner,
+        deal: row.deal,
+        net: row.net,
+        gross: row.gross,
         tx,
     };
     // A miner that is not told finds the allowance on chain.
@@ -162,12 +263,17 @@ async fn complete(hub: &Hub, payout: &PayoutRow, tx: B256) -> Result<(), StoreEr
     Ok(())
 }
 
-impl Hub {
-    /// Whether this miner waits for pay before it goes on.
-    fn wants_pay(&self, miner: Address) -> bool {
-        self.waiting_for_pay
-            .lock()
-            .expect("no holder of this lock panics")
-            .contains(&miner)
+async fn reconcile(hub: &Hub) -> Result<(), PayError> {
+    let mut pulled = Vec::new();
+    for miner in hub.store.paid_lately(RECONCILE_MAX).await? {
+        let seen = hub.chain.approved_to(hub.wallet, miner).await?;
+        if hub.chain.allowance(hub.wallet, miner).await? < seen {
+            pulled.push(miner);
+        }
     }
+    if !pulled.is_empty() {
+        hub.chain.reconcile(hub.wallet, &pulled).await?;
+        hub.look_at_pay.notify_one();
+    }
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! The chain watcher: what the wallet says becomes what the hub knows.
 //!
 //! # Correctness
-//! The cursor moves only after every event up to it is written down, and every event may be seen twice.
+//! The cursor moves only after every event up to it is written down, and every event may be seen twice. The cursor
+//! remembers its block's hash: where the chain has another block there now, it was reorganised, and is read again from
+//! well below.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,69 +14,107 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::deals::close;
+use crate::domain::stage::Stage;
 use crate::hub::Hub;
-use crate::infra::api::ApiError;
 use crate::infra::observe;
-use crate::infra::progress::Stage;
-use crate::infra::store::{DealRow, Posted, Settled, StoreError};
-use crate::services::dispatch::Command;
+use crate::infra::store::{Cursor, Settled, StoreError};
 
 /// Blocks asked for at once; public RPCs refuse much longer ranges.
 const BLOCKS_PER_QUESTION: u64 = 500;
+/// Blocks read again after a reorganisation: deeper ones need `confirmations`.
+const REORG_BLOCKS: u64 = 64;
 /// After an error, so that a dead RPC is not hammered.
 const PAUSE: Duration = Duration::from_secs(1);
-const CURSOR: &str = "chain_cursor";
+/// Between two looks, however often somebody asks for one.
+const SPACING: Duration = Duration::from_millis(50);
 
 /// The watcher cannot go on.
 #[derive(Debug, Error)]
-pub(crate) enum WatchError {
-    /// The chain.
+enum WatchError {
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the hub is stopping")]
+    Stopping,
 }
 
 /// Runs until the hub stops.
 pub(crate) async fn run(hub: Arc<Hub>, head: watch::Sender<BlockHead>) -> Result<(), StoreError> {
     let pause = Duration::from_millis(hub.config.hub.poll_ms);
     while !hub.stop.is_cancelled() {
-        let wait = match look(&hub, &head).await {
-            Ok(()) => pause,
-            Err(WatchError::Store(error)) => return Err(error),
-            Err(WatchError::Chain(error)) => {
+        let wait = match hub.unless_stopped(Box::pin(look(&hub, &head))).await {
+            Some(Ok(())) => pause,
+            Some(Err(WatchError::Store(error))) => return Err(error),
+            Some(Err(WatchError::Chain(error))) => {
                 observe::retrying("reading the chain", &error);
                 PAUSE
             }
+            Some(Err(WatchError::Stopping)) | None => break,
         };
-        tokio::select! {
-            () = hub.stop.cancelled() => {}
-            _ = timeout(wait, hub.look_at_chain.notified()) => {}
-        }
+        let spaced = async {
+            tokio::time::sleep(SPACING).await;
+            let _ = timeout(wait, hub.look_at_chain.notified()).await;
+        };
+        hub.unless_stopped(spaced).await;
     }
     Ok(())
 }
 
 async fn look(hub: &Arc<Hub>, head: &watch::Sender<BlockHead>) -> Result<(), WatchError> {
     let newest = hub.chain.head().await?;
-    let news = head.borrow().number != newest.number;
     head.send_replace(newest);
+    let cursor = match hub.store.cursor().await? {
+        Some(cursor) => cursor,
+        None => beginning(hub, newest).await?,
+    };
     let confirmed = newest.number.saturating_sub(hub.config.hub.confirmations);
-    let mut next = hub.store.number(CURSOR).await?;
+    if cursor.block >= confirmed {
+        return Ok(());
+    }
+    let mut next = match hub.chain.block(cursor.block).await?.hash == cursor.hash {
+        true => cursor.block + 1,
+        false => {
+            observe::chain_reorganised(cursor.block);
+            cursor.block.saturating_sub(REORG_BLOCKS)
+        }
+    };
     while next <= confirmed {
         let last = confirmed.min(next + BLOCKS_PER_QUESTION - 1);
+        // The block before the events: if it is replaced in between, the next look notices.
+        let end = hub.chain.block(last).await?;
         for log in hub.chain.wallet_events(hub.wallet, next, last).await? {
             take(hub, log).await?;
         }
+        let cursor = Cursor {
+            block: last,
+            hash: end.hash,
+        };
+        hub.store.set_cursor(cursor).await?;
+        expire(hub, end.time).await?;
         next = last + 1;
-        hub.store.set_number(CURSOR, next).await?;
     }
-    if news {
-        expire(hub, newest.time).await?;
-        hub.look_at_deals.notify_one();
-    }
+    hub.look_at_deals.notify_one();
     Ok(())
+}
+
+/// Where a hub without a cursor begins: below its wallet's registration, before which there was no deal. Found by
+/// halving, because a chain has too many blocks to read them all.
+async fn beginning(hub: &Hub, newest: BlockHead) -> Result<Cursor, ChainError> {
+    let registered = hub.chain.wallet(hub.wallet).await?.registered_at;
+    let since = registered.unwrap_or(newest.time);
+    let (mut below, mut above) = (0, newest.number);
+    while above - below > 1 {
+        let middle = below + (above - below) / 2;
+        if hub.chain.block(middle).await?.time < since {
+            below = middle;
+        } else {
+            above = middle;
+        }
+    }
+    let hash = hub.chain.block(below).await?.hash;
+    Ok(Cursor { block: below, hash })
 }
 
 async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
@@ -88,16 +128,21 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
         return Ok(());
     };
     match log.event {
-        WalletEvent::DealOpened { .. } => opened(hub, &deal).await?,
-        WalletEvent::ResultPosted { window_end, .. } => {
-            if let Some(posted) = deal.posted {
-                let posted = Posted {
-                    tx: Some(log.place.tx),
-                    window_end: Some(window_end),
-                    ..posted
-                };
-                hub.store.set_posted(id, &posted).await?;
+        WalletEvent::DealOpened { .. } => {
+            hub.move_on(id, Stage::Open, "the cap is in escrow").await?;
+        }
+        WalletEvent::ResultPosted {
+            window_end,
+            result_root,
+            ..
+        } => {
+            if deal
+                .posted
+                .is_some_and(|own| own.result_root != result_root)
+            {
+                observe::foreign_result(id, result_root);
             }
+            hub.store.set_posted(id, log.place.tx, window_end).await?;
             hub.move_on(id, Stage::Posted, "the result root is on chain")
                 .await?;
         }
@@ -106,119 +151,57 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
             royalty,
             refund,
             ..
-        } => {
-            hub.store
-                .set_settled(
-                    id,
-                    &Settled {
-                        payment,
-                        royalty,
-                        refund,
-                        tx: log.place.tx,
-                    },
-                )
-                .await?;
-            finished(hub, id, Stage::Settled, "the deal is settled").await?;
-            hub.look_at_pay.notify_one();
         }
-        WalletEvent::DealRefunded { .. } => {
-            finished(hub, id, Stage::Refunded, "the cap went back to the buyer").await?
-        }
-        WalletEvent::DealCancelled {
+        | WalletEvent::DealCancelled {
             payment,
             royalty,
             refund,
             ..
         } => {
-            hub.store
-                .set_settled(
-                    id,
-                    &Settled {
-                        payment,
-                        royalty,
-                        refund,
-                        tx: log.place.tx,
-                    },
-                )
-                .await?;
-            finished(hub, id, Stage::Cancelled, "buyer and hub ended the deal").await?;
+            let settled = Settled {
+                payment,
+                royalty,
+                refund,
+                tx: log.place.tx,
+            };
+            hub.store.set_settled(id, &settled).await?;
+            let is_settled = matches!(log.event, WalletEvent::DealSettled { .. });
+            if is_settled {
+                finished(hub, id, Stage::Settled, "the deal is settled").await?;
+            } else {
+                finished(hub, id, Stage::Cancelled, "buyer and hub ended the deal").await?;
+            }
+        }
+        WalletEvent::DealRefunded { .. } => {
+            finished(hub, id, Stage::Refunded, "the cap went back to the buyer").await?;
         }
         WalletEvent::DealRefuted { .. } => {
-            finished(hub, id, Stage::Refuted, "the bill was refuted").await?
+            finished(hub, id, Stage::Refuted, "the bill was refuted").await?;
         }
-        WalletEvent::Registered { .. }
-        | WalletEvent::PaymentApproved { .. }
-        | WalletEvent::PullSeen { .. }
-        | WalletEvent::PaydayHeld { .. }
-        | WalletEvent::Withdrawn { .. }
-        | WalletEvent::PayoutPosted { .. }
-        | WalletEvent::PayoutClaimed { .. }
-        | WalletEvent::Suspected { .. }
-        | WalletEvent::Rehabilitated { .. }
-        | WalletEvent::Banned { .. }
-        | WalletEvent::Expropriated { .. } => {}
+        // Of the wallet, not of a deal.
+        _ => {}
     }
     Ok(())
 }
 
-async fn opened(hub: &Arc<Hub>, deal: &DealRow) -> Result<(), StoreError> {
-    if hub
-        .move_on(deal.id, Stage::Open, "the cap is in escrow")
-        .await?
-    {
-        begin(hub, deal).await?;
+/// Off the board first: once the stage says that the deal is over, its miners' accounts are final.
+async fn finished(hub: &Hub, id: DealId, stage: Stage, message: &str) -> Result<(), WatchError> {
+    if !close(hub, id).await {
+        return Err(WatchError::Stopping);
     }
-    Ok(())
-}
-
-/// Puts an open deal on the board, fresh or after a restart.
-pub(crate) async fn begin(hub: &Arc<Hub>, deal: &DealRow) -> Result<(), StoreError> {
-    let derived = match hub
-        .derive(deal.terms.clone(), &deal.job_spec, deal.net_price)
-        .await
-    {
-        Ok(derived) => Arc::new(derived),
-        Err(ApiError::Store(error)) => return Err(error),
-        Err(error) => {
-            // The contents were here when the hub signed; without them the deadline refunds the buyer.
-            observe::given_up("bringing up the deal's contents", deal.id, &error);
-            return Ok(());
-        }
-    };
-    let restored = hub.store.restored(deal.id).await?;
-    hub.deals.insert(Arc::clone(&derived));
-    // The dispatcher is gone only when the hub stops; the next start begins here again.
-    let _ = hub
-        .dispatcher
-        .send(Command::Open {
-            deal: derived,
-            restored,
-        })
-        .await;
-    Ok(())
-}
-
-async fn finished(hub: &Hub, id: DealId, stage: Stage, message: &str) -> Result<(), StoreError> {
     hub.move_on(id, stage, message).await?;
-    close(hub, id).await;
+    hub.look_at_pay.notify_one();
     Ok(())
 }
 
-/// Takes a deal off the board.
-pub(crate) async fn close(hub: &Hub, id: DealId) {
-    hub.deals.remove(id);
-    // As in `begin`.
-    let _ = hub.dispatcher.send(Command::Close(id)).await;
-}
-
-/// Signed terms that nobody opened in time free their guarantee.
-async fn expire(hub: &Hub, now: UnixSeconds) -> Result<(), StoreError> {
+/// Signed terms that nobody opened in time free their guarantee. `until` is the time of a block up to which every event
+/// is written down, so a deal that was opened in the last second is not taken for one that was not.
+async fn expire(hub: &Hub, until: UnixSeconds) -> Result<(), StoreError> {
     for deal in hub.store.deals_in(&[Stage::Signed]).await? {
-        if now.0 > deal.terms.open_by.0 + hub.config.hub.confirmations {
+        if until > deal.terms.open_by {
             hub.move_on(deal.id, Stage::Expired, "nobody opened the deal in time")
                 .await?;
         }
     }
-    hub.store.drop_quotes_before(now).await?;
     Ok(())
 }

@@ -4,21 +4,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::{Stream, stream};
 use gio_net::wire::content_server::Content;
 use gio_net::wire::field::{self, bytes};
 use gio_net::wire::{ContentChunk, ContentRef, ContentRequest, HasReply, HasRequest};
-use gio_net::{CHUNK_BYTES_MAX, blob::HAS_ROOTS_MAX};
-use tokio::time::timeout;
+use gio_net::{CHUNK_BYTES_MAX, Caller, blob::HAS_ROOTS_MAX};
+use gio_protocol::B256;
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::error::ApiError;
 use crate::hub::Hub;
-use crate::infra::content::{CONTENT_BYTES_MAX, ContentError};
+use crate::infra::content::{ContentError, ContentReader, Upload};
 
 /// Between two chunks of an upload; a line slower than 256 KiB in this time is as good as cut.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
+/// For the first chunk and the disk, on top of what the bytes take.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// The slowest upload that is waited for as a whole.
+const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 32 * 1024;
 
 /// The Content service.
 #[derive(Clone, Debug)]
@@ -30,35 +34,19 @@ impl Content for ContentApi {
         &self,
         request: Request<Streaming<ContentChunk>>,
     ) -> Result<Response<ContentRef>, Status> {
+        let caller = Caller::of(&request)?;
         let mut chunks = request.into_inner();
         let first = next_chunk(&mut chunks)
             .await?
             .ok_or_else(|| Status::invalid_argument("no chunk came"))?;
         let root = field::hash("root", &first.root)?;
-        let length = first.length;
-        if length > CONTENT_BYTES_MAX {
-            return Err(ApiError::from(ContentError::TooLarge(length)).into());
-        }
-        let mut whole = Vec::new();
-        let mut chunk = Some(first);
-        while let Some(ContentChunk { offset, data, .. }) = chunk {
-            if offset != whole.len() as u64 || offset.saturating_add(data.len() as u64) > length {
-                return Err(Status::invalid_argument(
-                    "a chunk is out of order or beyond the length",
-                ));
-            }
-            whole.extend_from_slice(&data);
-            chunk = next_chunk(&mut chunks).await?;
-        }
-        if whole.len() as u64 != length {
-            return Err(Status::invalid_argument("the upload ended early"));
-        }
-        let kept = self
-            .0
-            .contents
-            .put(Some(root), whole)
-            .await
-            .map_err(ApiError::from)?;
+        let upload = self.0.contents.upload(caller.address, root, first.length);
+        let upload = upload.await.map_err(ApiError::from)?;
+        let seconds = first.length / UPLOAD_BYTES_PER_SECOND_MIN;
+        let deadline = Instant::now() + UPLOAD_TIMEOUT + Duration::from_secs(seconds);
+        let received = timeout_at(deadline, receive(upload, first, &mut chunks)).await;
+        let upload = received.map_err(|_| slow())??;
+        let kept = upload.finish(self.0.now()).await.map_err(ApiError::from)?;
         Ok(Response::new(to_wire(kept)))
     }
 
@@ -70,24 +58,14 @@ impl Content for ContentApi {
     ) -> Result<Response<Self::GetStream>, Status> {
         let ContentRequest { root, offset } = request.into_inner();
         let root = field::hash("root", &root)?;
-        let whole = Bytes::from(self.0.contents.get(root).await.map_err(ApiError::from)?);
-        let length = whole.len() as u64;
-        let start = usize::try_from(offset)
-            .ok()
-            .filter(|start| *start <= whole.len());
-        let start = start.ok_or_else(|| Status::out_of_range("the offset is beyond the end"))?;
+        let reader = self.0.contents.read(root, offset).await;
+        let reader = reader.map_err(ApiError::from)?;
+        if offset > reader.length {
+            return Err(Status::out_of_range("the offset is beyond the end"));
+        }
         // An empty content, or one resumed at its end, still answers with one chunk.
-        let offsets = (start..whole.len().max(start + 1)).step_by(CHUNK_BYTES_MAX);
-        let chunks = offsets.map(move |at| {
-            let data = whole.slice(at..whole.len().min(at + CHUNK_BYTES_MAX));
-            Ok(ContentChunk {
-                root: bytes(root),
-                length,
-                offset: at as u64,
-                data,
-            })
-        });
-        Ok(Response::new(Box::pin(stream::iter(chunks))))
+        let state = Some((root, reader));
+        Ok(Response::new(Box::pin(stream::unfold(state, send_next))))
     }
 
     async fn has(&self, request: Request<HasRequest>) -> Result<Response<HasReply>, Status> {
@@ -95,12 +73,16 @@ impl Content for ContentApi {
         if roots.len() > HAS_ROOTS_MAX {
             return Err(Status::invalid_argument("too many roots at once"));
         }
-        let mut held = Vec::with_capacity(roots.len());
-        for root in &roots {
-            let root = field::hash("roots", root)?;
-            held.push(self.0.contents.has(root).await.map_err(ApiError::from)?);
-        }
-        Ok(Response::new(HasReply { held }))
+        let roots: Vec<B256> = roots
+            .iter()
+            .map(|root| field::hash("roots", root))
+            .collect::<Result<_, _>>()?;
+        let lengths = self.0.contents.lengths(&roots).await;
+        let lengths = lengths.map_err(ApiError::from)?;
+        let held = roots.iter().map(|root| lengths.contains_key(root));
+        Ok(Response::new(HasReply {
+            held: held.collect(),
+        }))
     }
 }
 
@@ -112,8 +94,52 @@ pub(super) fn to_wire(content: gio_content::ContentRef) -> ContentRef {
     }
 }
 
+async fn receive(
+    mut upload: Upload,
+    first: ContentChunk,
+    chunks: &mut Streaming<ContentChunk>,
+) -> Result<Upload, Status> {
+    let mut chunk = Some(first);
+    while let Some(ContentChunk { offset, data, .. }) = chunk {
+        if offset != upload.found() {
+            return Err(Status::invalid_argument("a chunk is out of order"));
+        }
+        upload.push(&data).await.map_err(ApiError::from)?;
+        chunk = next_chunk(chunks).await?;
+    }
+    Ok(upload)
+}
+
 async fn next_chunk(chunks: &mut Streaming<ContentChunk>) -> Result<Option<ContentChunk>, Status> {
     timeout(CHUNK_TIMEOUT, chunks.message())
         .await
-        .map_err(|_| Status::deadline_exceeded("no chunk came for a while"))?
+        .map_err(|_| slow())?
+}
+
+fn slow() -> Status {
+    Status::deadline_exceeded("the upload is too slow")
+}
+
+type Sending = Option<(B256, ContentReader)>;
+
+/// Reads the next chunk only when the line has taken the one before.
+async fn send_next(state: Sending) -> Option<(Result<ContentChunk, Status>, Sending)> {
+    let (root, mut reader) = state?;
+    let (offset, length) = (reader.offset, reader.length);
+    match reader.next(CHUNK_BYTES_MAX).await {
+        Ok(data) => {
+            let chunk = ContentChunk {
+                root: bytes(root),
+                length,
+                offset,
+                data: data.into(),
+            };
+            let is_last = reader.offset >= length;
+            Some((Ok(chunk), (!is_last).then_some((root, reader))))
+        }
+        Err(error) => {
+            let error = ApiError::from(ContentError::from(error));
+            Some((Err(error.into()), None))
+        }
+    }
 }

@@ -3,19 +3,22 @@
 use gio_content::{JobSpecError, SplitError};
 use gio_evm::ChainError;
 use gio_net::wire::field::FieldError;
-use gio_protocol::DecodeError;
+use gio_protocol::{B256, DecodeError, Gio};
 use thiserror::Error;
 use tonic::Status;
 
 use crate::domain::agreement::Refusal;
 use crate::domain::quote::NoQuote;
+use crate::domain::size::JobTooLarge;
+use crate::hub::BalanceError;
 use crate::infra::content::ContentError;
 use crate::infra::observe;
 use crate::infra::store::StoreError;
 
 /// Why a call fails.
 #[derive(Debug, Error)]
-pub(crate) enum ApiError {
+#[expect(missing_docs, reason = "the messages are what callers read")]
+pub enum ApiError {
     #[error(transparent)]
     Field(#[from] FieldError),
     #[error(transparent)]
@@ -30,11 +33,23 @@ pub(crate) enum ApiError {
     NoQuote(#[from] NoQuote),
     #[error(transparent)]
     Refusal(#[from] Refusal),
+    #[error(transparent)]
+    TooLarge(#[from] JobTooLarge),
+    #[error("content {root} has {found} bytes here, the job says {expected}")]
+    ContentLength {
+        root: B256,
+        found: u64,
+        expected: u64,
+    },
+    #[error("the buyer holds {held} GIO; the caps it has signed for add up to {signed} GIO")]
+    BuyerFunds { held: Gio, signed: Gio },
     #[error("this hub has given no quote with that nonce")]
     UnknownQuote,
     #[error("the quote became another deal")]
     QuoteUsed,
-    #[error("the buyer's signature does not hold")]
+    #[error(
+        "the buyer's signature does not hold (this hub checks signatures of keys only; it does not serve buyers that are contracts, EIP-1271)"
+    )]
     BuyerSignature,
     #[error("this hub knows no such deal")]
     UnknownDeal,
@@ -47,7 +62,11 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error(transparent)]
+    Balance(#[from] BalanceError),
+    #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the hub is busy: {0}")]
+    Busy(&'static str),
     #[error("the hub is shutting down")]
     Stopping,
 }
@@ -62,19 +81,27 @@ impl From<ApiError> for Status {
             | ApiError::Split(_)
             | ApiError::Module(_)
             | ApiError::BuyerSignature
-            | ApiError::Content(ContentError::Root { .. } | ContentError::TooLarge(_)) => {
-                Self::invalid_argument(text)
-            }
+            | ApiError::ContentLength { .. }
+            | ApiError::Content(
+                ContentError::Root { .. } | ContentError::TooLarge(_) | ContentError::Length { .. },
+            ) => Self::invalid_argument(text),
             ApiError::NoQuote(_)
             | ApiError::Refusal(_)
+            | ApiError::TooLarge(_)
+            | ApiError::BuyerFunds { .. }
             | ApiError::QuoteUsed
             | ApiError::NotPosted
             | ApiError::OtherResult => Self::failed_precondition(text),
             ApiError::UnknownQuote
             | ApiError::UnknownDeal
             | ApiError::Content(ContentError::Missing(_)) => Self::not_found(text),
-            ApiError::Content(ContentError::Full { .. }) => Self::resource_exhausted(text),
-            ApiError::Chain(cause) => {
+            ApiError::Content(ContentError::Full { .. } | ContentError::Allowance { .. }) => {
+                Self::resource_exhausted(text)
+            }
+            ApiError::Content(ContentError::Busy)
+            | ApiError::Busy(_)
+            | ApiError::Balance(BalanceError::Waiting) => Self::unavailable(text),
+            ApiError::Balance(BalanceError::Chain(cause)) | ApiError::Chain(cause) => {
                 observe::retrying("a caller's question to the chain", &cause);
                 Self::unavailable("the hub cannot reach its chain at the moment")
             }

@@ -1,5 +1,13 @@
 //! Work: one stream each way per miner. This side checks claims in parallel and builds orders; the dispatcher
 //! decides.
+//!
+//! # Security
+//! A peer has one session: a new one ends the one before. What a session may cost is bounded by what its miner was
+//! given: results of other units are not looked at, results are checked one at a time, large ones with memory lent for
+//! it, and a miner that does not read its messages loses its session.
+
+mod inbound;
+mod outbound;
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -8,41 +16,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::Stream;
-use gio_keys::PublicKey;
 use gio_net::Caller;
-use gio_net::wire::field::{self, FieldError, bytes, signature_bytes};
+use gio_net::wire::field::{self, FieldError, bytes};
 use gio_net::wire::work_server::Work;
 use gio_net::wire::{
-    Accepted, Assign, Cancel, Done, Failed, Hello, HubMessage, MinerMessage, Paid, Rejected,
-    UnitAcceptance, UnitDone, UnitOrder, UnitRef as WireUnit, UnitRejection, Welcome, hub_message,
-    miner_message, unit_done, unit_order,
+    Hello, HubMessage, MinerMessage, UnitRef as WireUnit, Welcome, hub_message, miner_message,
 };
-use gio_protocol::{Claim, DealId, Gio, PricePerPu, SignedClaim, acceptance_digest};
+use gio_protocol::{DealId, Gio, PricePerPu};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::content::to_wire;
 use crate::domain::board::{Offer, Session, UnitRef};
-use crate::domain::claims::check_claim;
-use crate::domain::deal::DealInfo;
 use crate::hub::Hub;
-use crate::infra::content::BLOB_BYTES_MAX;
-use crate::infra::observe;
-use crate::infra::store::AcceptedClaim;
-use crate::services::dispatch::{Command, ToMiner};
+use crate::services::dispatch::{Command, Grants, ToMiner};
 
 /// A miner says who it is at once.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// Messages to a miner waiting to be sent; a miner this far behind is treated as gone.
+/// Messages to a miner waiting to be built; a miner this far behind is treated as gone.
 const TO_MINER_QUEUE: usize = 1024;
-/// Orders in one message: large enough for tiny units, small enough for the message limit.
-const ORDERS_PER_MESSAGE: usize = 64;
-/// Input images up to this size travel in the order.
-const INPUT_INLINE_MAX: usize = 64 * 1024;
+/// Built messages waiting to be sent, of about a MiB at most: the next is built while one is on its way.
+const OUTBOUND_QUEUE: usize = 2;
 /// More places than any machine has: a miner cannot take a whole job away from the others.
 const PLACES_MAX: u32 = 4096;
+/// Orders from earlier sessions a miner may still hold, likewise.
+const HOLDING_MAX: usize = PLACES_MAX as usize;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
@@ -51,6 +51,19 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 pub struct WorkApi(pub Arc<Hub>);
 
 type OutboundStream = Pin<Box<dyn Stream<Item = Result<HubMessage, Status>> + Send>>;
+
+/// What both directions of one session share.
+#[derive(Clone, Debug)]
+struct Link {
+    hub: Arc<Hub>,
+    caller: Caller,
+    session: Session,
+    grants: Grants,
+    /// To the direction that writes.
+    to_miner: mpsc::Sender<ToMiner>,
+    /// Ends both directions.
+    over: CancellationToken,
+}
 
 #[tonic::async_trait]
 impl Work for WorkApi {
@@ -68,33 +81,30 @@ impl Work for WorkApi {
                 "the owner must be the calling machine's own account",
             ));
         }
-        let session = Session(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
-        let hub = Arc::clone(&self.0);
-        let unpaid = hub
-            .store
-            .unpaid(caller.address)
-            .await
-            .map_err(|_| Status::internal("the database refuses"))?;
-        let offer = offer(session, &hello, unpaid)?;
         let (to_miner, orders) = mpsc::channel(TO_MINER_QUEUE);
-        let (outbound, messages) = mpsc::channel(8);
+        let link = Link {
+            hub: Arc::clone(&self.0),
+            caller,
+            session: Session(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
+            grants: Grants::default(),
+            to_miner: to_miner.clone(),
+            over: self.0.stop.child_token(),
+        };
+        let (outbound, messages) = mpsc::channel(OUTBOUND_QUEUE);
+        let gone = |_| Status::cancelled("the miner is gone");
+        outbound.send(Ok(link.hub.welcome())).await.map_err(gone)?;
         let join = Command::Join {
             miner: caller.address,
-            offer,
+            offer: offer(link.session, &hello)?,
             to_miner,
+            grants: link.grants.clone(),
+            over: link.over.clone(),
         };
-        outbound
-            .send(Ok(hub.welcome()))
-            .await
-            .map_err(|_| Status::cancelled("the miner is gone"))?;
-        hub.dispatcher
-            .send(join)
-            .await
-            .map_err(|_| Status::unavailable("the hub is shutting down"))?;
-        hub.tasks
-            .spawn(write_orders(Arc::clone(&hub), caller, orders, outbound));
-        hub.tasks
-            .spawn(read_messages(Arc::clone(&hub), caller, session, inbound));
+        let stopping = |_| Status::unavailable("the hub is shutting down");
+        link.hub.dispatcher.send(join).await.map_err(stopping)?;
+        let tasks = &self.0.tasks;
+        tasks.spawn(outbound::write(link.clone(), orders, outbound));
+        tasks.spawn(inbound::read(link, inbound));
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
     }
 }
@@ -108,7 +118,12 @@ async fn greeting(inbound: &mut Streaming<MinerMessage>) -> Result<Hello, Status
     }
 }
 
-fn offer(session: Session, hello: &Hello, unpaid: Gio) -> Result<Offer, FieldError> {
+fn offer(session: Session, hello: &Hello) -> Result<Offer, Status> {
+    if hello.holding.len() > HOLDING_MAX {
+        return Err(Status::invalid_argument(
+            "a miner cannot hold so many orders",
+        ));
+    }
     let holding: Result<BTreeSet<UnitRef>, FieldError> =
         hello.holding.iter().map(unit_ref).collect();
     Ok(Offer {
@@ -121,7 +136,6 @@ fn offer(session: Session, hello: &Hello, unpaid: Gio) -> Result<Offer, FieldErr
         exposure_limit: Gio::from_units(hello.exposure_limit),
         pages_max: hello.pages_max,
         holding: holding?,
-        unpaid,
     })
 }
 
@@ -129,319 +143,6 @@ fn unit_ref(unit: &WireUnit) -> Result<UnitRef, FieldError> {
     Ok(UnitRef {
         deal: DealId(field::hash("deal_id", &unit.deal_id)?),
         unit: unit.unit,
-    })
-}
-
-/// Reads a miner's messages until its stream ends.
-async fn read_messages(
-    hub: Arc<Hub>,
-    caller: Caller,
-    session: Session,
-    mut inbound: Streaming<MinerMessage>,
-) {
-    loop {
-        let message = tokio::select! {
-            () = hub.stop.cancelled() => break,
-            message = inbound.message() => message,
-        };
-        let Ok(Some(MinerMessage { body: Some(body) })) = message else {
-            break;
-        };
-        let command = match body {
-            miner_message::Body::Done(done) => {
-                match check_done(&hub, caller.public_key, done).await {
-                    Some(results) => Command::Results {
-                        miner: caller.address,
-                        results,
-                    },
-                    None => break,
-                }
-            }
-            miner_message::Body::Failed(failed) => failures(caller, &failed),
-            miner_message::Body::Exposure(exposure) => Command::Exposure {
-                miner: caller.address,
-                limit: Gio::from_units(exposure.limit),
-            },
-            miner_message::Body::Draining(_) => Command::Drain {
-                miner: caller.address,
-            },
-            miner_message::Body::Hello(_) => break,
-        };
-        if hub.dispatcher.send(command).await.is_err() {
-            break;
-        }
-    }
-    // The dispatcher may be gone already when the hub stops; there is nobody left to tell then.
-    let _ = hub
-        .dispatcher
-        .send(Command::Leave {
-            miner: caller.address,
-            session,
-        })
-        .await;
-}
-
-fn failures(caller: Caller, failed: &Failed) -> Command {
-    let units = failed.units.iter().filter_map(|failure| {
-        let deal = DealId(field::hash("deal_id", &failure.deal_id).ok()?);
-        observe::unit_failed(caller.address, deal, failure.unit, &failure.reason);
-        Some((
-            UnitRef {
-                deal,
-                unit: failure.unit,
-            },
-            failure.retryable,
-        ))
-    });
-    Command::Failures {
-        miner: caller.address,
-        units: units.collect(),
-    }
-}
-
-/// A unit's result after checking: what to accept, or why not.
-#[derive(Debug)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Checked {
-    pub unit: UnitRef,
-    pub result: Result<Box<AcceptedClaim>, String>,
-}
-
-/// Checks a batch of results away from the runtime's threads. `None` if the hub is stopping.
-async fn check_done(hub: &Arc<Hub>, miner: PublicKey, done: Done) -> Option<Vec<Checked>> {
-    let mut loaded = Vec::with_capacity(done.units.len());
-    for unit in done.units {
-        loaded.push(load_output(hub, unit).await);
-    }
-    let hub = Arc::clone(hub);
-    let work = move || {
-        loaded
-            .into_iter()
-            .filter_map(|unit| check_unit(&hub, &miner, unit))
-            .collect()
-    };
-    tokio::task::spawn_blocking(work).await.ok()
-}
-
-/// A result with its output bytes, which are inline or were uploaded before.
-async fn load_output(hub: &Hub, unit: UnitDone) -> (UnitDone, Result<Vec<u8>, String>) {
-    let output = match &unit.output {
-        Some(unit_done::Output::OutputInline(bytes)) => Ok(bytes.to_vec()),
-        Some(unit_done::Output::OutputRef(content)) => match field::hash("root", &content.root) {
-            Ok(root) => hub
-                .contents
-                .get(root)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        },
-        None => Err("no output came".to_owned()),
-    };
-    (unit, output)
-}
-
-fn check_unit(
-    hub: &Hub,
-    miner: &PublicKey,
-    (unit, output): (UnitDone, Result<Vec<u8>, String>),
-) -> Option<Checked> {
-    let name = UnitRef {
-        deal: DealId(field::hash("deal_id", &unit.deal_id).ok()?),
-        unit: unit.unit,
-    };
-    let result = output.and_then(|output| check_result(hub, miner, &unit, name, output));
-    if let Err(reason) = &result {
-        observe::claim_refused(miner.address(), name.deal, name.unit, reason);
-    }
-    Some(Checked {
-        unit: name,
-        result: result.map(Box::new),
-    })
-}
-
-fn check_result(
-    hub: &Hub,
-    miner: &PublicKey,
-    unit: &UnitDone,
-    name: UnitRef,
-    output: Vec<u8>,
-) -> Result<AcceptedClaim, String> {
-    let claim = Claim::from_bytes(&unit.claim).map_err(|error| error.to_string())?;
-    let signature =
-        field::signature("signature", &unit.signature).map_err(|error| error.to_string())?;
-    if claim.deal_id != name.deal || claim.unit != name.unit {
-        return Err("the claim is of another unit".to_owned());
-    }
-    let deal = hub.deals.get(name.deal);
-    // A deal that is over: the dispatcher knows whether this claim was accepted before.
-    let domain = match &deal {
-        Some(deal) => {
-            check_claim(deal, &claim, &signature, miner, &output)
-                .map_err(|error| error.to_string())?;
-            deal.domain
-        }
-        None => gio_protocol::Domain::new(hub.chain.chain_id(), hub.wallet),
-    };
-    let digest = acceptance_digest(&domain, claim.deal_id.0, claim.unit, claim.struct_hash());
-    let keep = (output.len() <= BLOB_BYTES_MAX).then_some(output);
-    Ok(AcceptedClaim {
-        signed: SignedClaim { claim, signature },
-        hub_signature: hub.key.sign(digest),
-        output: keep,
-    })
-}
-
-/// Turns the dispatcher's decisions into messages, until the session ends.
-async fn write_orders(
-    hub: Arc<Hub>,
-    caller: Caller,
-    mut orders: mpsc::Receiver<ToMiner>,
-    outbound: mpsc::Sender<Result<HubMessage, Status>>,
-) {
-    let mut told = BTreeSet::new();
-    while let Some(order) = orders.recv().await {
-        let bodies = match order {
-            ToMiner::Assign(units) => assignments(&hub, caller, units, &mut told).await,
-            ToMiner::Accepted(units) => vec![accepted(units)],
-            ToMiner::Rejected(units) => vec![rejected(units)],
-            ToMiner::Cancel(units) => vec![cancelled(&units)],
-            ToMiner::Paid {
-                deal,
-                net,
-                gross,
-                tx,
-            } => vec![hub_message::Body::Paid(Paid {
-                deal_ids: vec![bytes(deal.0)],
-                net: net.units(),
-                gross: gross.units(),
-                tx_hash: bytes(tx),
-                wallet: bytes(hub.wallet),
-            })],
-        };
-        for body in bodies {
-            if outbound
-                .send(Ok(HubMessage { body: Some(body) }))
-                .await
-                .is_err()
-            {
-                return;
-            }
-        }
-    }
-}
-
-async fn assignments(
-    hub: &Arc<Hub>,
-    caller: Caller,
-    units: Vec<(Arc<DealInfo>, u32)>,
-    told: &mut BTreeSet<DealId>,
-) -> Vec<hub_message::Body> {
-    let mut orders = Vec::with_capacity(units.len());
-    let mut lost = Vec::new();
-    for (deal, unit) in units {
-        match order(hub, &deal, unit).await {
-            Some(mut order) => {
-                if told.insert(deal.id) {
-                    order.terms = deal.terms.to_bytes().into();
-                }
-                orders.push(order);
-            }
-            None => lost.push((
-                UnitRef {
-                    deal: deal.id,
-                    unit,
-                },
-                true,
-            )),
-        }
-    }
-    if !lost.is_empty() {
-        let back = Command::Failures {
-            miner: caller.address,
-            units: lost,
-        };
-        // When the hub stops, units that were not sent are queued again at the next start.
-        let _ = hub.dispatcher.send(back).await;
-    }
-    let mut bodies = Vec::new();
-    while !orders.is_empty() {
-        let rest = orders.split_off(orders.len().min(ORDERS_PER_MESSAGE));
-        bodies.push(hub_message::Body::Assign(Assign {
-            units: std::mem::replace(&mut orders, rest),
-        }));
-    }
-    bodies
-}
-
-/// The order of one unit; `None` if its input cannot be brought up now.
-async fn order(hub: &Hub, deal: &Arc<DealInfo>, unit: u32) -> Option<UnitOrder> {
-    let shared = Arc::clone(deal);
-    let image = tokio::task::spawn_blocking(move || shared.plan.input_image(unit))
-        .await
-        .ok()?
-        .ok()?;
-    let input = if image.len() <= INPUT_INLINE_MAX {
-        unit_order::Input::InputInline(image.into())
-    } else {
-        let kept = hub.contents.put(None, image).await;
-        let kept = kept
-            .inspect_err(|error| observe::retrying("keeping a unit's input", error))
-            .ok()?;
-        unit_order::Input::InputRef(to_wire(kept))
-    };
-    let leaf = deal.leaves.get(unit as usize)?;
-    let proof = deal.tree.proof(unit)?;
-    Some(UnitOrder {
-        deal_id: bytes(deal.id.0),
-        unit,
-        kind: leaf.kind as u32,
-        module: Some(to_wire(deal.module)),
-        input: Some(input),
-        input_root: bytes(leaf.input_root),
-        input_length: leaf.input_length,
-        program_root: bytes(leaf.program_root),
-        cu_limit: leaf.cu_limit.0,
-        pages_max: leaf.pages_max,
-        output_max: leaf.output_max,
-        unit_seed: bytes(leaf.unit_seed),
-        clock_start: deal.terms.clock_start.0,
-        deadline: hub.now().after(hub.config.hub.unit_seconds).0,
-        net_price_per_pu: deal.net_price.0.units(),
-        terms: bytes::Bytes::new(),
-        job_proof: proof.into_iter().map(bytes).collect(),
-    })
-}
-
-fn accepted(units: Vec<crate::services::dispatch::Acceptance>) -> hub_message::Body {
-    let units = units.into_iter().map(|accepted| UnitAcceptance {
-        deal_id: bytes(accepted.unit.deal.0),
-        unit: accepted.unit.unit,
-        hub_signature: signature_bytes(&accepted.hub_signature),
-        net: accepted.net.units(),
-    });
-    hub_message::Body::Accepted(Accepted {
-        units: units.collect(),
-    })
-}
-
-fn rejected(units: Vec<(UnitRef, String)>) -> hub_message::Body {
-    let units = units.into_iter().map(|(unit, reason)| UnitRejection {
-        deal_id: bytes(unit.deal.0),
-        unit: unit.unit,
-        reason,
-    });
-    hub_message::Body::Rejected(Rejected {
-        units: units.collect(),
-    })
-}
-
-fn cancelled(units: &[UnitRef]) -> hub_message::Body {
-    let units = units.iter().map(|unit| WireUnit {
-        deal_id: bytes(unit.deal.0),
-        unit: unit.unit,
-    });
-    hub_message::Body::Cancel(Cancel {
-        units: units.collect(),
     })
 }
 
@@ -455,5 +156,33 @@ impl Hub {
                 net_price_per_pu: self.config.prices.net_price.0.units(),
             })),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_is_bounded_whatever_the_hello_says() {
+        let session = Session(1);
+        let mut hello = Hello {
+            cores: u32::MAX,
+            prefetch: u32::MAX,
+            ..Hello::default()
+        };
+        assert_eq!(offer(session, &hello).unwrap().places, PLACES_MAX);
+        (hello.cores, hello.prefetch) = (0, 0);
+        assert_eq!(offer(session, &hello).unwrap().places, 1);
+        let unit = |unit| WireUnit {
+            deal_id: vec![7; 32].into(),
+            unit,
+        };
+        hello.holding = (0..PLACES_MAX).map(unit).collect();
+        assert_eq!(offer(session, &hello).unwrap().holding.len(), HOLDING_MAX);
+        hello.holding.push(unit(0));
+        assert!(offer(session, &hello).is_err());
+        hello.holding = vec![WireUnit::default()];
+        assert!(offer(session, &hello).is_err(), "a deal id has 32 bytes");
     }
 }

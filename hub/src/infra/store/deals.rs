@@ -1,20 +1,18 @@
-//! Quotes, deals and what became of them.
+//! Deals and what became of them.
 
 use gio_content::ContentRef;
 use gio_protocol::{Address, B256, Cu, DealId, DealTerms, Gio, PricePerPu, Signature, UnixSeconds};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, fixed, signed, unsigned};
-use crate::domain::quote::Quote;
-use crate::infra::progress::Stage;
+use super::{Store, StoreError, amount, fixed, hash, number, signed, unsigned};
+use crate::domain::stage::Stage;
 
 /// A signed deal.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct DealRow {
     pub id: DealId,
-    pub job_spec: Vec<u8>,
     pub terms: DealTerms,
     pub buyer_signature: Vec<u8>,
     pub hub_signature: Signature,
@@ -23,6 +21,29 @@ pub struct DealRow {
     pub posted: Option<Posted>,
     pub confirmation: Option<Vec<u8>>,
     pub settled: Option<Settled>,
+}
+
+/// A deal about to be signed.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct NewDeal<'a> {
+    pub row: &'a DealRow,
+    pub job_spec: &'a [u8],
+    /// Module and inputs; they stay as long as the deal needs them.
+    pub contents: &'a [B256],
+    /// Bytes it takes while it is worked on.
+    pub memory: u64,
+}
+
+/// What became of a new deal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is on disk.
+    Yes,
+    /// Its quote became another deal.
+    QuoteUsed,
+    /// A content it needs is gone.
+    ContentMissing(B256),
 }
 
 /// A result root, computed and perhaps already on chain.
@@ -57,61 +78,24 @@ pub struct StageEvent {
     pub at: UnixSeconds,
 }
 
+/// What is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Deals that may come to the board or are on it.
+    pub deals: u64,
+    /// Bytes they take there.
+    pub memory: u64,
+    /// Guarantees of deals that are signed and may still be opened.
+    pub guarantees: Gio,
+}
+
 impl Store {
-    /// Remembers a quote.
+    /// Remembers a deal before the hub's signature leaves; uses up its quote and keeps its contents.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn add_quote(&self, quote: &Quote) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO quotes (hub_nonce, buyer, seed_commitment, price_per_pu, net_price, guarantee, window_seconds, valid_until) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(quote.hub_nonce.as_slice())
-        .bind(quote.buyer.as_slice())
-        .bind(quote.seed_commitment.as_slice())
-        .bind(signed(quote.price.0.units()))
-        .bind(signed(quote.net_price.0.units()))
-        .bind(signed(quote.guarantee.units()))
-        .bind(signed(quote.window_seconds))
-        .bind(signed(quote.valid_until.0))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    /// The quote with this nonce and the deal it became, if any.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn quote(
-        &self,
-        hub_nonce: B256,
-    ) -> Result<Option<(Quote, Option<DealId>)>, StoreError> {
-        let row =
-            sqlx::query("SELECT * FROM quotes WHERE hub_nonce = ?").bind(hub_nonce.as_slice());
-        row.fetch_optional(&self.pool)
-            .await?
-            .map(|row| read_quote(&row))
-            .transpose()
-    }
-
-    /// Forgets quotes that are over and became no deal.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn drop_quotes_before(&self, now: UnixSeconds) -> Result<u64, StoreError> {
-        let query = sqlx::query("DELETE FROM quotes WHERE deal_id IS NULL AND valid_until < ?")
-            .bind(signed(now.0));
-        Ok(query.execute(&self.pool).await?.rows_affected())
-    }
-
-    /// Remembers a deal before the hub's signature leaves; uses up its quote. Returns false if the quote already
-    /// became another deal.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn add_deal(&self, deal: &DealRow, at: UnixSeconds) -> Result<bool, StoreError> {
+    pub async fn add_deal(&self, new: &NewDeal<'_>, at: UnixSeconds) -> Result<Added, StoreError> {
+        let deal = new.row;
         let mut tx = self.pool.begin().await?;
         let used = sqlx::query("UPDATE quotes SET deal_id = ?1 WHERE hub_nonce = ?2 AND (deal_id IS NULL OR deal_id = ?1)")
             .bind(deal.id.0.as_slice())
@@ -119,23 +103,9 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if used.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(Added::QuoteUsed);
         }
-        let added = sqlx::query(
-            "INSERT INTO deals (id, job_spec, terms, buyer_signature, hub_signature, net_price, stage, signed_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(deal.id.0.as_slice())
-        .bind(&deal.job_spec)
-        .bind(deal.terms.to_bytes())
-        .bind(&deal.buyer_signature)
-        .bind(deal.hub_signature.as_bytes().as_slice())
-        .bind(signed(deal.net_price.0.units()))
-        .bind(deal.stage.code())
-        .bind(signed(at.0))
-        .execute(&mut *tx)
-        .await?;
-        if added.rows_affected() == 1 {
+        if insert_deal(&mut tx, new, at).await? {
             add_event(
                 &mut tx,
                 deal.id,
@@ -145,8 +115,13 @@ impl Store {
             )
             .await?;
         }
+        for root in new.contents {
+            if !super::contents::add_use(&mut tx, *root, deal.id).await? {
+                return Ok(Added::ContentMissing(*root));
+            }
+        }
         tx.commit().await?;
-        Ok(true)
+        Ok(Added::Yes)
     }
 
     /// One deal.
@@ -161,6 +136,16 @@ impl Store {
             .transpose()
     }
 
+    /// The job a deal is about, until it is dropped some time after the deal's end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn job_spec(&self, id: DealId) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = sqlx::query_scalar("SELECT job_spec FROM deals WHERE id = ?");
+        let spec = query.bind(id.0.as_slice()).fetch_optional(&self.pool);
+        Ok(spec.await?.flatten())
+    }
+
     /// Deals in any of these stages, oldest first.
     ///
     /// # Errors
@@ -168,13 +153,52 @@ impl Store {
     pub async fn deals_in(&self, stages: &[Stage]) -> Result<Vec<DealRow>, StoreError> {
         let mut deals = Vec::new();
         for stage in stages {
-            let rows = sqlx::query("SELECT * FROM deals WHERE stage = ? ORDER BY signed_at")
-                .bind(stage.code());
+            // Without the job, which may have megabytes.
+            let rows = sqlx::query(
+                "SELECT id, terms, buyer_signature, hub_signature, net_price, stage, result_root, tree_hash, cu_total, \
+                 claims_root, claims_length, posted_tx, window_end, confirmation, payment, royalty, refund, settled_tx \
+                 FROM deals WHERE stage = ? ORDER BY signed_at",
+            )
+            .bind(stage.code());
             for row in rows.fetch_all(&self.pool).await? {
                 deals.push(read_deal(&row)?);
             }
         }
         Ok(deals)
+    }
+
+    /// What is signed, open or running.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load(&self) -> Result<Load, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS deals, COALESCE(SUM(memory), 0) AS memory, \
+             COALESCE(SUM(CASE WHEN stage = ?1 THEN guarantee ELSE 0 END), 0) AS guarantees \
+             FROM deals WHERE stage IN (?1, ?2, ?3)",
+        )
+        .bind(Stage::Signed.code())
+        .bind(Stage::Open.code())
+        .bind(Stage::Running.code())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Load {
+            deals: number(&row, "deals")?,
+            memory: number(&row, "memory")?,
+            guarantees: amount(&row, "guarantees")?,
+        })
+    }
+
+    /// Caps of a buyer's deals that are signed and may still be opened.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unopened_caps(&self, buyer: Address) -> Result<Gio, StoreError> {
+        let sum = sqlx::query_scalar(
+            "SELECT COALESCE(SUM(cap), 0) FROM deals WHERE stage = ? AND buyer = ?",
+        );
+        let sum = sum.bind(Stage::Signed.code()).bind(buyer.as_slice());
+        unsigned("cap", sum.fetch_one(&self.pool).await?).map(Gio::from_units)
     }
 
     /// Moves a deal on, if it is not there or further already. Returns whether it moved.
@@ -189,10 +213,16 @@ impl Store {
         at: UnixSeconds,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let query = sqlx::query("UPDATE deals SET stage = ?1 WHERE id = ?2 AND stage < ?1");
+        let query = sqlx::query(
+            "UPDATE deals SET stage = ?1, over_at = CASE WHEN ?3 THEN ?4 END \
+             WHERE id = ?2 AND stage < ?1 AND stage < ?5",
+        );
         let moved = query
             .bind(stage.code())
             .bind(id.0.as_slice())
+            .bind(stage.is_final())
+            .bind(signed(at.0))
+            .bind(Stage::Settled.code())
             .execute(&mut *tx)
             .await?
             .rows_affected()
@@ -204,25 +234,58 @@ impl Store {
         Ok(moved)
     }
 
-    /// Remembers the result root before it is posted, and the transaction once it is.
+    /// Has the payer look no further at deals that ended before `before` without any work. Returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn set_posted(&self, id: DealId, posted: &Posted) -> Result<(), StoreError> {
+    pub async fn close_accounts_without_work(
+        &self,
+        before: UnixSeconds,
+    ) -> Result<u64, StoreError> {
+        let query = sqlx::query(
+            "UPDATE deals SET miners_paid = 1 WHERE miners_paid = 0 AND over_at < ? \
+             AND NOT EXISTS (SELECT 1 FROM earnings WHERE deal_id = deals.id)",
+        );
+        let done = query.bind(signed(before.0)).execute(&self.pool).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Remembers the result root before it is posted. The first one stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_result(&self, id: DealId, posted: &Posted) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE deals SET result_root = ?, tree_hash = ?, cu_total = ?, claims_root = ?, claims_length = ?, \
-             posted_tx = ?, window_end = ? WHERE id = ?",
+            "UPDATE deals SET result_root = ?, tree_hash = ?, cu_total = ?, claims_root = ?, claims_length = ? \
+             WHERE id = ? AND result_root IS NULL",
         )
         .bind(posted.result_root.as_slice())
         .bind(posted.tree_hash.as_slice())
         .bind(signed(posted.cu_total.0))
         .bind(posted.claims.root.as_slice())
         .bind(signed(posted.claims.length))
-        .bind(posted.tx.as_ref().map(|tx| tx.as_slice()))
-        .bind(posted.window_end.map(|end| signed(end.0)))
         .bind(id.0.as_slice())
         .execute(&self.pool)
         .await?;
+        Ok(())
+    }
+
+    /// Remembers where the result was posted and when its window ends, as the chain says.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_posted(
+        &self,
+        id: DealId,
+        tx: B256,
+        window_end: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE deals SET posted_tx = ?, window_end = ? WHERE id = ?")
+            .bind(tx.as_slice())
+            .bind(signed(window_end.0))
+            .bind(id.0.as_slice())
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -272,6 +335,34 @@ impl Store {
     }
 }
 
+/// Returns false if the deal is there already.
+async fn insert_deal(
+    tx: &mut sqlx::SqliteConnection,
+    new: &NewDeal<'_>,
+    at: UnixSeconds,
+) -> Result<bool, StoreError> {
+    let deal = new.row;
+    let added = sqlx::query(
+        "INSERT INTO deals (id, job_spec, terms, buyer, cap, guarantee, memory, buyer_signature, hub_signature, \
+         net_price, stage, signed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(deal.id.0.as_slice())
+    .bind(new.job_spec)
+    .bind(deal.terms.to_bytes())
+    .bind(deal.terms.buyer.as_slice())
+    .bind(signed(deal.terms.cap.units()))
+    .bind(signed(deal.terms.guarantee.units()))
+    .bind(signed(new.memory))
+    .bind(&deal.buyer_signature)
+    .bind(deal.hub_signature.as_bytes().as_slice())
+    .bind(signed(deal.net_price.0.units()))
+    .bind(deal.stage.code())
+    .bind(signed(at.0))
+    .execute(&mut *tx)
+    .await?;
+    Ok(added.rows_affected() == 1)
+}
+
 async fn add_event(
     tx: &mut sqlx::SqliteConnection,
     id: DealId,
@@ -291,39 +382,23 @@ async fn add_event(
     Ok(())
 }
 
-fn read_quote(row: &SqliteRow) -> Result<(Quote, Option<DealId>), StoreError> {
-    let amount = |column: &'static str| unsigned(column, row.try_get(column)?).map(Gio::from_units);
-    let deal_id: Option<Vec<u8>> = row.try_get("deal_id")?;
-    let quote = Quote {
-        hub_nonce: hash(row, "hub_nonce")?,
-        buyer: Address::from(fixed::<20>("buyer", row.try_get("buyer")?)?),
-        seed_commitment: hash(row, "seed_commitment")?,
-        price: PricePerPu(amount("price_per_pu")?),
-        net_price: PricePerPu(amount("net_price")?),
-        guarantee: amount("guarantee")?,
-        window_seconds: unsigned("window_seconds", row.try_get("window_seconds")?)?,
-        valid_until: UnixSeconds(unsigned("valid_until", row.try_get("valid_until")?)?),
-    };
-    Ok((quote, deal_id.as_deref().map(DealId::try_from).transpose()?))
-}
-
 fn read_deal(row: &SqliteRow) -> Result<DealRow, StoreError> {
     Ok(DealRow {
         id: DealId(hash(row, "id")?),
-        job_spec: row.try_get("job_spec")?,
         terms: DealTerms::from_bytes(row.try_get("terms")?)?,
         buyer_signature: row.try_get("buyer_signature")?,
         hub_signature: Signature::try_from(row.try_get::<&[u8], _>("hub_signature")?)?,
-        net_price: PricePerPu(Gio::from_units(unsigned(
-            "net_price",
-            row.try_get("net_price")?,
-        )?)),
-        stage: Stage::from_code(row.try_get("stage")?)
-            .ok_or(StoreError::Damaged { column: "stage" })?,
+        net_price: PricePerPu(amount(row, "net_price")?),
+        stage: read_stage(row)?,
         posted: read_posted(row)?,
         confirmation: row.try_get("confirmation")?,
         settled: read_settled(row)?,
     })
+}
+
+fn read_stage(row: &SqliteRow) -> Result<Stage, StoreError> {
+    let damaged = StoreError::Damaged { column: "stage" };
+    Stage::from_code(row.try_get("stage")?).ok_or(damaged)
 }
 
 fn read_posted(row: &SqliteRow) -> Result<Option<Posted>, StoreError> {
@@ -332,14 +407,13 @@ fn read_posted(row: &SqliteRow) -> Result<Option<Posted>, StoreError> {
     }
     let tx: Option<&[u8]> = row.try_get("posted_tx")?;
     let window_end: Option<i64> = row.try_get("window_end")?;
-    let length = unsigned("claims_length", row.try_get("claims_length")?)?;
     Ok(Some(Posted {
         result_root: hash(row, "result_root")?,
         tree_hash: hash(row, "tree_hash")?,
-        cu_total: Cu(unsigned("cu_total", row.try_get("cu_total")?)?),
+        cu_total: Cu(number(row, "cu_total")?),
         claims: ContentRef {
             root: hash(row, "claims_root")?,
-            length,
+            length: number(row, "claims_length")?,
         },
         tx: tx
             .map(|tx| fixed("posted_tx", tx).map(B256::from))
@@ -354,25 +428,19 @@ fn read_settled(row: &SqliteRow) -> Result<Option<Settled>, StoreError> {
     if row.try_get::<Option<&[u8]>, _>("settled_tx")?.is_none() {
         return Ok(None);
     }
-    let amount = |column: &'static str| unsigned(column, row.try_get(column)?).map(Gio::from_units);
     Ok(Some(Settled {
-        payment: amount("payment")?,
-        royalty: amount("royalty")?,
-        refund: amount("refund")?,
+        payment: amount(row, "payment")?,
+        royalty: amount(row, "royalty")?,
+        refund: amount(row, "refund")?,
         tx: hash(row, "settled_tx")?,
     }))
 }
 
 fn read_event(row: &SqliteRow) -> Result<StageEvent, StoreError> {
     Ok(StageEvent {
-        id: unsigned("id", row.try_get("id")?)?,
-        stage: Stage::from_code(row.try_get("stage")?)
-            .ok_or(StoreError::Damaged { column: "stage" })?,
+        id: number(row, "id")?,
+        stage: read_stage(row)?,
         message: row.try_get("message")?,
-        at: UnixSeconds(unsigned("at", row.try_get("at")?)?),
+        at: UnixSeconds(number(row, "at")?),
     })
-}
-
-fn hash(row: &SqliteRow, column: &'static str) -> Result<B256, StoreError> {
-    Ok(B256::from(fixed::<32>(column, row.try_get(column)?)?))
 }

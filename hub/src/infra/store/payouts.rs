@@ -1,21 +1,23 @@
 //! Payments to miners: intended before they are sent, completed afterwards.
 
-use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu};
+use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, fixed, signed, unsigned};
+use super::{Store, StoreError, address, amount, deal_id, fixed, number, signed, unsigned};
 use crate::domain::payout::{Account, Due};
-use crate::infra::progress::Stage;
+use crate::domain::stage::Stage;
 
 /// A miner's work in one deal.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct MinerAccount {
     pub deal: DealId,
     pub miner: Address,
     pub units: u32,
     pub account: Account,
+    /// When the miner was paid for this deal last.
+    pub last: Option<UnixSeconds>,
     /// Whether the deal is over: accepted work is paid however it ended.
     pub over: bool,
 }
@@ -36,33 +38,37 @@ pub struct PayoutRow {
 }
 
 impl Store {
-    /// All accounts of deals whose miners may have something to come.
+    /// All accounts of deals whose miners may have something to come. A payment under way counts as made: it is, or it
+    /// is dropped.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn accounts(&self) -> Result<Vec<MinerAccount>, StoreError> {
         let rows = sqlx::query(
-            "SELECT c.deal_id, c.miner, COUNT(*) AS units, SUM(c.cu) AS cu, d.net_price, d.stage, \
-             COALESCE((SELECT SUM(net) FROM payouts p WHERE p.deal_id = c.deal_id AND p.miner = c.miner), 0) AS paid \
-             FROM claims c JOIN deals d ON d.id = c.deal_id WHERE d.miners_paid = 0 GROUP BY c.deal_id, c.miner",
+            "SELECT e.deal_id, e.miner, e.units, e.cu, d.net_price, d.stage, \
+             (SELECT COALESCE(SUM(net), 0) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS paid, \
+             (SELECT MAX(at) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS last \
+             FROM deals d JOIN earnings e ON e.deal_id = d.id WHERE d.miners_paid = 0 ORDER BY d.signed_at",
         )
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(read_account).collect()
     }
 
-    /// Writes down a payment that is about to be sent.
+    /// Writes down a payment that is about to be sent. `None` if another one to this miner is under way.
     ///
     /// # Errors
-    /// [`StoreError`], also if another payment to this miner is under way.
+    /// [`StoreError`].
     pub async fn intend_payout(
         &self,
         of: &MinerAccount,
         due: Due,
         from_block: u64,
-    ) -> Result<PayoutRow, StoreError> {
-        let id = sqlx::query(
-            "INSERT INTO payouts (deal_id, miner, cu, units, net, gross, from_block) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        at: UnixSeconds,
+    ) -> Result<Option<PayoutRow>, StoreError> {
+        let row = sqlx::query(
+            "INSERT INTO payouts (deal_id, miner, cu, units, net, gross, from_block, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT DO NOTHING RETURNING *",
         )
         .bind(of.deal.0.as_slice())
         .bind(of.miner.as_slice())
@@ -71,20 +77,10 @@ impl Store {
         .bind(signed(due.net.units()))
         .bind(signed(due.gross.units()))
         .bind(signed(from_block))
-        .execute(&self.pool)
-        .await?
-        .last_insert_rowid();
-        Ok(PayoutRow {
-            id,
-            deal: of.deal,
-            miner: of.miner,
-            cu: of.account.cu,
-            units: of.units,
-            net: due.net,
-            gross: due.gross,
-            from_block,
-            tx: None,
-        })
+        .bind(signed(at.0))
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| read_payout(&row)).transpose()
     }
 
     /// The payment was made.
@@ -92,7 +88,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn complete_payout(&self, id: i64, tx: B256) -> Result<(), StoreError> {
-        sqlx::query("UPDATE payouts SET tx = ? WHERE id = ?")
+        sqlx::query("UPDATE payouts SET tx = ? WHERE id = ? AND tx IS NULL")
             .bind(tx.as_slice())
             .bind(id)
             .execute(&self.pool)
@@ -128,25 +124,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn payouts_under_way(&self) -> Result<Vec<PayoutRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM payouts WHERE tx IS NULL")
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query("SELECT * FROM payouts WHERE tx IS NULL ORDER BY id");
+        let rows = rows.fetch_all(&self.pool).await?;
         rows.iter().map(read_payout).collect()
     }
 
-    /// Payments made for a deal.
+    /// Payments made for a deal, oldest first, each with the work it was for.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn payouts_of(&self, deal: DealId) -> Result<Vec<PayoutRow>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM payouts WHERE deal_id = ? AND tx IS NOT NULL ORDER BY id");
-        rows.bind(deal.0.as_slice())
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(read_payout)
-            .collect()
+        let rows = sqlx::query(
+            "SELECT id, deal_id, miner, net, gross, from_block, tx, cu - LAG(cu, 1, 0) OVER before AS cu, \
+             units - LAG(units, 1, 0) OVER before AS units FROM payouts \
+             WHERE deal_id = ? AND tx IS NOT NULL WINDOW before AS (PARTITION BY miner ORDER BY id) ORDER BY id",
+        );
+        let rows = rows.bind(deal.0.as_slice()).fetch_all(&self.pool).await?;
+        rows.iter().map(read_payout).collect()
     }
 
     /// Whether this transaction is already booked as a payment.
@@ -157,36 +151,50 @@ impl Store {
         let found = sqlx::query("SELECT 1 FROM payouts WHERE tx = ?").bind(tx.as_slice());
         Ok(found.fetch_optional(&self.pool).await?.is_some())
     }
+
+    /// Miners paid lately, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn paid_lately(&self, count: u32) -> Result<Vec<Address>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT miner FROM payouts WHERE tx IS NOT NULL GROUP BY miner ORDER BY MAX(id) DESC LIMIT ?",
+        );
+        let rows = rows.bind(count).fetch_all(&self.pool).await?;
+        rows.iter().map(|row| address(row, "miner")).collect()
+    }
 }
 
 fn read_account(row: &SqliteRow) -> Result<MinerAccount, StoreError> {
-    let amount = |column: &'static str| unsigned(column, row.try_get(column)?).map(Gio::from_units);
     let stage = Stage::from_code(row.try_get("stage")?);
+    let last: Option<i64> = row.try_get("last")?;
     Ok(MinerAccount {
-        deal: DealId(B256::from(fixed::<32>("deal_id", row.try_get("deal_id")?)?)),
-        miner: Address::from(fixed::<20>("miner", row.try_get("miner")?)?),
+        deal: deal_id(row)?,
+        miner: address(row, "miner")?,
         units: row.try_get("units")?,
         account: Account {
-            cu: Cu(unsigned("cu", row.try_get("cu")?)?),
-            net_price: PricePerPu(amount("net_price")?),
-            paid: amount("paid")?,
+            cu: Cu(number(row, "cu")?),
+            net_price: PricePerPu(amount(row, "net_price")?),
+            paid: amount(row, "paid")?,
         },
+        last: last
+            .map(|at| unsigned("last", at).map(UnixSeconds))
+            .transpose()?,
         over: stage.is_some_and(Stage::is_final),
     })
 }
 
 fn read_payout(row: &SqliteRow) -> Result<PayoutRow, StoreError> {
-    let amount = |column: &'static str| unsigned(column, row.try_get(column)?).map(Gio::from_units);
     let tx: Option<&[u8]> = row.try_get("tx")?;
     Ok(PayoutRow {
         id: row.try_get("id")?,
-        deal: DealId(B256::from(fixed::<32>("deal_id", row.try_get("deal_id")?)?)),
-        miner: Address::from(fixed::<20>("miner", row.try_get("miner")?)?),
-        cu: Cu(unsigned("cu", row.try_get("cu")?)?),
+        deal: deal_id(row)?,
+        miner: address(row, "miner")?,
+        cu: Cu(number(row, "cu")?),
         units: row.try_get("units")?,
-        net: amount("net")?,
-        gross: amount("gross")?,
-        from_block: unsigned("from_block", row.try_get("from_block")?)?,
+        net: amount(row, "net")?,
+        gross: amount(row, "gross")?,
+        from_block: number(row, "from_block")?,
         tx: tx.map(|tx| fixed("tx", tx).map(B256::from)).transpose()?,
     })
 }

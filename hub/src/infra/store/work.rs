@@ -1,10 +1,16 @@
-//! Assignments, accepted claims and small contents.
+//! Assignments and accepted claims.
 
-use gio_protocol::{Address, B256, Claim, Cu, DealId, Gio, PricePerPu, Signature, SignedClaim};
+use std::collections::BTreeMap;
+
+use gio_protocol::{
+    Address, B256, Claim, Cu, DealId, PricePerPu, Signature, SignedClaim, UnixSeconds,
+};
 use sqlx::Row as _;
+use sqlx::SqliteConnection;
 
-use super::{Store, StoreError, fixed, signed, unsigned};
+use super::{Store, StoreError, address, amount, number, signed};
 use crate::domain::board::{Restored, UnitRef};
+use crate::domain::owed::Owed;
 
 /// Contents up to this size live in the database, larger ones in files: SQLite reads small blobs faster than the
 /// file system opens files.
@@ -19,8 +25,6 @@ pub struct WorkBatch {
     pub requeued: Vec<UnitRef>,
     /// Claims accepted.
     pub accepted: Vec<AcceptedClaim>,
-    /// Time of the turn, Unix seconds.
-    pub at: u64,
 }
 
 /// A claim the hub has countersigned.
@@ -42,25 +46,23 @@ impl WorkBatch {
 }
 
 impl Store {
-    /// Writes a turn of the dispatcher; on disk when it returns.
+    /// Writes a turn of the dispatcher: what went back to the queue, what was accepted, what was given out. On disk
+    /// when it returns.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch is kept then.
-    pub async fn write_work(&self, batch: &WorkBatch) -> Result<(), StoreError> {
+    pub async fn write_work(&self, batch: &WorkBatch, at: UnixSeconds) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
         let mut tx = self.pool.begin().await?;
         for unit in &batch.requeued {
-            sqlx::query("DELETE FROM assignments WHERE deal_id = ? AND unit = ?")
-                .bind(unit.deal.0.as_slice())
-                .bind(unit.unit)
-                .execute(&mut *tx)
-                .await?;
+            drop_assignment(&mut tx, *unit).await?;
         }
         for accepted in &batch.accepted {
             write_claim(&mut tx, accepted).await?;
         }
+        write_earnings(&mut tx, &batch.accepted).await?;
         for (unit, miner) in &batch.assigned {
             sqlx::query(
                 "INSERT OR REPLACE INTO assignments (deal_id, unit, miner, at) VALUES (?, ?, ?, ?)",
@@ -68,7 +70,7 @@ impl Store {
             .bind(unit.deal.0.as_slice())
             .bind(unit.unit)
             .bind(miner.as_slice())
-            .bind(signed(batch.at))
+            .bind(signed(at.0))
             .execute(&mut *tx)
             .await?;
         }
@@ -85,13 +87,18 @@ impl Store {
         let rows = sqlx::query("SELECT unit, miner, cu FROM claims WHERE deal_id = ?")
             .bind(deal.0.as_slice());
         for row in rows.fetch_all(&self.pool).await? {
-            let cu = Cu(unsigned("cu", row.try_get("cu")?)?);
-            restored.done.push((row.try_get("unit")?, miner(&row)?, cu));
+            let cu = Cu(number(&row, "cu")?);
+            restored
+                .done
+                .push((row.try_get("unit")?, address(&row, "miner")?, cu));
         }
-        let rows = sqlx::query("SELECT unit, miner FROM assignments WHERE deal_id = ?")
+        let rows = sqlx::query("SELECT unit, miner, at FROM assignments WHERE deal_id = ?")
             .bind(deal.0.as_slice());
         for row in rows.fetch_all(&self.pool).await? {
-            restored.assigned.push((row.try_get("unit")?, miner(&row)?));
+            let at = UnixSeconds(number(&row, "at")?);
+            restored
+                .assigned
+                .push((row.try_get("unit")?, address(&row, "miner")?, at));
         }
         Ok(restored)
     }
@@ -115,7 +122,17 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// The countersignature of an accepted claim, if this miner made it.
+    /// Whether any claim of a deal was accepted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_claims(&self, deal: DealId) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT 1 FROM earnings WHERE deal_id = ? LIMIT 1");
+        let found = found.bind(deal.0.as_slice()).fetch_optional(&self.pool);
+        Ok(found.await?.is_some())
+    }
+
+    /// The countersignature of an accepted claim and what it earned, if this miner made it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -123,9 +140,10 @@ impl Store {
         &self,
         unit: UnitRef,
         of: Address,
-    ) -> Result<Option<Signature>, StoreError> {
+    ) -> Result<Option<(Signature, Cu, PricePerPu)>, StoreError> {
         let row = sqlx::query(
-            "SELECT hub_signature FROM claims WHERE deal_id = ? AND unit = ? AND miner = ?",
+            "SELECT c.hub_signature, c.cu, d.net_price FROM claims c JOIN deals d ON d.id = c.deal_id \
+             WHERE c.deal_id = ? AND c.unit = ? AND c.miner = ?",
         )
         .bind(unit.deal.0.as_slice())
         .bind(unit.unit)
@@ -133,76 +151,54 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| {
-            Ok(Signature::try_from(
-                row.try_get::<&[u8], _>("hub_signature")?,
-            )?)
+            let signature = Signature::try_from(row.try_get::<&[u8], _>("hub_signature")?)?;
+            let price = PricePerPu(amount(&row, "net_price")?);
+            Ok((signature, Cu(number(&row, "cu")?), price))
         })
         .transpose()
     }
 
-    /// What a miner has earned over all deals and not been paid, before rounding.
+    /// What a miner has earned and not been paid, over all deals whose miners have something coming. A payment under
+    /// way is not counted as made.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn unpaid(&self, of: Address) -> Result<Gio, StoreError> {
+    pub async fn owed(&self, to: Address) -> Result<Owed, StoreError> {
         let rows = sqlx::query(
-            "SELECT c.deal_id, d.net_price, SUM(c.cu) AS cu, \
-             COALESCE((SELECT SUM(net) FROM payouts p WHERE p.deal_id = c.deal_id AND p.miner = c.miner AND p.tx IS NOT NULL), 0) AS paid \
-             FROM claims c JOIN deals d ON d.id = c.deal_id WHERE c.miner = ? GROUP BY c.deal_id",
+            "SELECT e.cu, d.net_price, COALESCE((SELECT SUM(net) FROM payouts p WHERE p.deal_id = e.deal_id \
+             AND p.miner = e.miner AND p.tx IS NOT NULL), 0) AS paid \
+             FROM earnings e JOIN deals d ON d.id = e.deal_id WHERE e.miner = ? AND d.miners_paid = 0",
         )
-        .bind(of.as_slice())
+        .bind(to.as_slice())
         .fetch_all(&self.pool)
         .await?;
-        let mut total = Gio::ZERO;
-        for row in rows {
-            let price = PricePerPu(Gio::from_units(unsigned(
-                "net_price",
-                row.try_get("net_price")?,
-            )?));
-            let net = price
-                .cost(Cu(unsigned("cu", row.try_get("cu")?)?))
-                .unwrap_or_default();
-            let paid = Gio::from_units(unsigned("paid", row.try_get("paid")?)?);
-            total = total.plus(net.minus_or_zero(paid)).unwrap_or(total);
-        }
-        Ok(total)
-    }
-
-    /// Keeps a small content.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn put_blob(&self, root: B256, bytes: &[u8]) -> Result<(), StoreError> {
-        let query = sqlx::query("INSERT OR IGNORE INTO blobs (root, bytes) VALUES (?, ?)");
-        query
-            .bind(root.as_slice())
-            .bind(bytes)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// A small content.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn blob(&self, root: B256) -> Result<Option<Vec<u8>>, StoreError> {
-        let query =
-            sqlx::query_scalar("SELECT bytes FROM blobs WHERE root = ?").bind(root.as_slice());
-        Ok(query.fetch_optional(&self.pool).await?)
+        rows.iter().try_fold(Owed::NOTHING, |sum, row| {
+            let price = PricePerPu(amount(row, "net_price")?);
+            let earned = Owed::of(Cu(number(row, "cu")?), price);
+            Ok(sum.plus(earned.after_paying(amount(row, "paid")?)))
+        })
     }
 }
 
+async fn drop_assignment(tx: &mut SqliteConnection, unit: UnitRef) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM assignments WHERE deal_id = ? AND unit = ?")
+        .bind(unit.deal.0.as_slice())
+        .bind(unit.unit)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 async fn write_claim(
-    tx: &mut sqlx::SqliteConnection,
+    tx: &mut SqliteConnection,
     accepted: &AcceptedClaim,
 ) -> Result<(), StoreError> {
     let claim = &accepted.signed.claim;
-    sqlx::query("DELETE FROM assignments WHERE deal_id = ? AND unit = ?")
-        .bind(claim.deal_id.0.as_slice())
-        .bind(claim.unit)
-        .execute(&mut *tx)
-        .await?;
+    let unit = UnitRef {
+        deal: claim.deal_id,
+        unit: claim.unit,
+    };
+    drop_assignment(tx, unit).await?;
     sqlx::query("INSERT INTO claims (deal_id, unit, miner, claim, signature, hub_signature, cu) VALUES (?, ?, ?, ?, ?, ?, ?)")
         .bind(claim.deal_id.0.as_slice())
         .bind(claim.unit)
@@ -214,15 +210,47 @@ async fn write_claim(
         .execute(&mut *tx)
         .await?;
     if let Some(output) = &accepted.output {
-        sqlx::query("INSERT OR IGNORE INTO blobs (root, bytes) VALUES (?, ?)")
-            .bind(claim.content_root.as_slice())
-            .bind(output)
-            .execute(&mut *tx)
-            .await?;
+        keep_output(tx, claim.content_root, output).await?;
     }
+    super::contents::add_use(tx, claim.content_root, claim.deal_id).await?;
     Ok(())
 }
 
-fn miner(row: &sqlx::sqlite::SqliteRow) -> Result<Address, StoreError> {
-    Ok(Address::from(fixed::<20>("miner", row.try_get("miner")?)?))
+async fn keep_output(
+    tx: &mut SqliteConnection,
+    root: B256,
+    output: &[u8],
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT OR IGNORE INTO contents (root, length, bytes) VALUES (?, ?, ?)")
+        .bind(root.as_slice())
+        .bind(signed(output.len() as u64))
+        .bind(output)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn write_earnings(
+    tx: &mut SqliteConnection,
+    accepted: &[AcceptedClaim],
+) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<(DealId, Address), (i64, u64)> = BTreeMap::new();
+    for accepted in accepted {
+        let claim = &accepted.signed.claim;
+        let sum = sums.entry((claim.deal_id, claim.owner)).or_default();
+        *sum = (sum.0 + 1, sum.1.saturating_add(claim.cu.0));
+    }
+    for ((deal, miner), (units, cu)) in sums {
+        sqlx::query(
+            "INSERT INTO earnings (deal_id, miner, units, cu) VALUES (?, ?, ?, ?) ON CONFLICT (deal_id, miner) \
+             DO UPDATE SET units = units + excluded.units, cu = cu + excluded.cu",
+        )
+        .bind(deal.0.as_slice())
+        .bind(miner.as_slice())
+        .bind(units)
+        .bind(signed(cu))
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
 }

@@ -1,0 +1,151 @@
+//! What the hub does next about a deal: a table from its stage and the time to one step.
+
+use gio_protocol::{DealTerms, UnixSeconds};
+
+use super::stage::Stage;
+
+/// What is done by then is posted: a transaction may need this long to be mined.
+pub const POST_SECONDS: u64 = 60;
+
+/// A deal as far as the decision goes.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DealView<'a> {
+    pub stage: Stage,
+    pub terms: &'a DealTerms,
+    /// The dispatcher has it.
+    pub is_on_board: bool,
+    pub is_confirmed: bool,
+    pub window_end: Option<UnixSeconds>,
+}
+
+/// The next step of a deal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put it on the board.
+    Begin,
+    /// It is nearly due: post what is done, if anything is.
+    PostWhatIsDone,
+    /// Post its result.
+    Post,
+    /// Settle with the buyer's confirmation.
+    Confirm,
+    /// The window is over: settle without the buyer.
+    Settle,
+    /// It was not delivered: give the cap back.
+    Refund,
+    /// Nothing but waiting.
+    Wait,
+}
+
+/// The step for a deal at `now`, the later of block time and the hub's clock: whether a deadline has really passed is
+/// for the contract to say (F5), which a step that comes too early finds out without cost.
+#[must_use]
+pub fn next_step(deal: &DealView<'_>, now: UnixSeconds) -> Step {
+    let due = deal.terms.deliver_by;
+    match deal.stage {
+        Stage::Open | Stage::Running | Stage::Assembling if now > due => Step::Refund,
+        Stage::Open | Stage::Running if now.after(post_margin(deal.terms)) >= due => {
+            Step::PostWhatIsDone
+        }
+        Stage::Open | Stage::Running if !deal.is_on_board => Step::Begin,
+        Stage::Assembling => Step::Post,
+        Stage::Posted if deal.window_end.is_some_and(|end| now >= end) => Step::Settle,
+        Stage::Posted if deal.is_confirmed => Step::Confirm,
+        Stage::Signed
+        | Stage::Open
+        | Stage::Running
+        | Stage::Posted
+        | Stage::Settled
+        | Stage::Refunded
+        | Stage::Cancelled
+        | Stage::Refuted
+        | Stage::Expired => Step::Wait,
+    }
+}
+
+/// A short deal keeps half its time for running.
+fn post_margin(terms: &DealTerms) -> u64 {
+    POST_SECONDS.min(terms.open_by.until(terms.deliver_by) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::agreement::tests::terms;
+
+    /// Steps of a deal that opens until 1,000 and is due at 2,000, on the board and off it.
+    fn steps(stage: Stage, now: u64) -> (Step, Step) {
+        let mut terms = terms();
+        terms.open_by = UnixSeconds(1_000);
+        terms.deliver_by = UnixSeconds(2_000);
+        let step = |is_on_board| {
+            let view = DealView {
+                stage,
+                terms: &terms,
+                is_on_board,
+                is_confirmed: false,
+                window_end: None,
+            };
+            next_step(&view, UnixSeconds(now))
+        };
+        (step(true), step(false))
+    }
+
+    #[test]
+    fn an_open_deal_is_worked_on_until_it_is_nearly_due_and_refunded_after() {
+        for stage in [Stage::Open, Stage::Running] {
+            assert_eq!(steps(stage, 1_939), (Step::Wait, Step::Begin));
+            assert_eq!(
+                steps(stage, 1_940),
+                (Step::PostWhatIsDone, Step::PostWhatIsDone)
+            );
+            assert_eq!(
+                steps(stage, 2_000),
+                (Step::PostWhatIsDone, Step::PostWhatIsDone)
+            );
+            // Also when the hub was down meanwhile and nothing was done.
+            assert_eq!(steps(stage, 2_001), (Step::Refund, Step::Refund));
+        }
+        assert_eq!(steps(Stage::Assembling, 1_500).0, Step::Post);
+        assert_eq!(steps(Stage::Assembling, 2_001).0, Step::Refund);
+    }
+
+    #[test]
+    fn a_posted_deal_is_settled_by_the_buyer_or_by_time() {
+        let terms = terms();
+        let step = |is_confirmed, window_end: Option<u64>| {
+            let view = DealView {
+                stage: Stage::Posted,
+                terms: &terms,
+                is_on_board: false,
+                is_confirmed,
+                window_end: window_end.map(UnixSeconds),
+            };
+            next_step(&view, UnixSeconds(5_000))
+        };
+        assert_eq!(step(false, None), Step::Wait);
+        assert_eq!(step(false, Some(5_001)), Step::Wait);
+        assert_eq!(
+            step(false, Some(5_000)),
+            Step::Settle,
+            "the first second of anyone's"
+        );
+        assert_eq!(step(true, None), Step::Confirm);
+        assert_eq!(step(true, Some(5_001)), Step::Confirm);
+        assert_eq!(
+            step(true, Some(4_000)),
+            Step::Settle,
+            "needs no signature any more"
+        );
+    }
+
+    #[test]
+    fn nothing_is_done_about_deals_that_are_not_open_or_over() {
+        for stage in Stage::ALL {
+            if stage == Stage::Signed || stage.is_final() {
+                assert_eq!(steps(stage, 9_000), (Step::Wait, Step::Wait));
+            }
+        }
+    }
+}

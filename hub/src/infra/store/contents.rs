@@ -1,0 +1,230 @@
+//! Contents as the database knows them: what is kept, for whom, until when.
+
+use std::collections::BTreeMap;
+
+use gio_protocol::{Address, B256, DealId, UnixSeconds};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+
+use super::{Store, StoreError, hash, number, signed, unsigned};
+use crate::domain::stage::Stage;
+
+/// Roots asked for in one statement; SQLite takes 32,766 parameters.
+const ROOTS_PER_QUERY: usize = 1000;
+
+/// A content to keep.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ContentRow<'a> {
+    pub root: B256,
+    pub length: u64,
+    /// Whose allowance it takes until a deal uses it; `None` for the hub's own.
+    pub peer: Option<Address>,
+    pub keep_until: UnixSeconds,
+    /// `None` if they are in a file.
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// A content that is not kept any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Dropped {
+    pub root: B256,
+    pub is_file: bool,
+}
+
+impl Store {
+    /// Keeps a content. One that is here already is kept at least as long.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_content(&self, content: &ContentRow<'_>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO contents (root, length, peer, keep_until, bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (root) \
+             DO UPDATE SET keep_until = MAX(keep_until, excluded.keep_until)",
+        )
+        .bind(content.root.as_slice())
+        .bind(signed(content.length))
+        .bind(content.peer.as_ref().map(|peer| peer.as_slice()))
+        .bind(signed(content.keep_until.0))
+        .bind(content.bytes)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps a content that is here at least until then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn extend_content(&self, root: B256, until: UnixSeconds) -> Result<(), StoreError> {
+        let query =
+            sqlx::query("UPDATE contents SET keep_until = ?1 WHERE root = ?2 AND keep_until < ?1");
+        query
+            .bind(signed(until.0))
+            .bind(root.as_slice())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// A deal needs this content. Returns false if it is not here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn use_content(&self, root: B256, deal: DealId) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let is_here = add_use(&mut tx, root, deal).await?;
+        tx.commit().await?;
+        Ok(is_here)
+    }
+
+    /// The lengths of those of these contents that are here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn content_lengths(&self, roots: &[B256]) -> Result<BTreeMap<B256, u64>, StoreError> {
+        let mut lengths = BTreeMap::new();
+        for roots in roots.chunks(ROOTS_PER_QUERY) {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT root, length FROM contents WHERE root IN (");
+            let mut list = query.separated(", ");
+            for root in roots {
+                list.push_bind(root.as_slice());
+            }
+            query.push(")");
+            for row in query
+                .build()
+                .persistent(false)
+                .fetch_all(&self.pool)
+                .await?
+            {
+                lengths.insert(hash(&row, "root")?, number(&row, "length")?);
+            }
+        }
+        Ok(lengths)
+    }
+
+    /// The bytes of a small content; `Some(None)` if they are in a file.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn content_bytes(&self, root: B256) -> Result<Option<Option<Vec<u8>>>, StoreError> {
+        let query = sqlx::query_scalar("SELECT bytes FROM contents WHERE root = ?");
+        let bytes = query.bind(root.as_slice()).fetch_optional(&self.pool);
+        Ok(bytes.await?)
+    }
+
+    /// Bytes of a peer's uploads that no deal uses.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unused_bytes(&self, peer: Address) -> Result<u64, StoreError> {
+        let sum =
+            sqlx::query_scalar("SELECT COALESCE(SUM(length), 0) FROM contents WHERE peer = ?");
+        let sum = sum.bind(peer.as_slice()).fetch_one(&self.pool);
+        unsigned("length", sum.await?)
+    }
+
+    /// Bytes of all contents, and of those that are only uploads.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn content_bytes_total(&self) -> Result<(u64, u64), StoreError> {
+        let row = sqlx::query(
+            "SELECT COALESCE(SUM(length), 0) AS total, \
+             COALESCE(SUM(CASE WHEN peer IS NOT NULL THEN length END), 0) AS unused FROM contents",
+        );
+        let row = row.fetch_one(&self.pool).await?;
+        Ok((number(&row, "total")?, number(&row, "unused")?))
+    }
+
+    /// Roots of all contents that are files.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn content_files(&self) -> Result<Vec<B256>, StoreError> {
+        let rows = sqlx::query("SELECT root FROM contents WHERE bytes IS NULL");
+        let rows = rows.fetch_all(&self.pool).await?;
+        rows.iter().map(|row| hash(row, "root")).collect()
+    }
+
+    /// Forgets contents whose time is over and that no deal uses.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn drop_contents_before(&self, now: UnixSeconds) -> Result<Vec<Dropped>, StoreError> {
+        let rows = sqlx::query(
+            "DELETE FROM contents WHERE keep_until < ? RETURNING root, bytes IS NULL AS is_file",
+        );
+        let rows = rows.bind(signed(now.0)).fetch_all(&self.pool).await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            Ok(Dropped {
+                root: hash(row, "root")?,
+                is_file: row.try_get("is_file")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Deals that were over before `before` need their contents and their job no more. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release_contents(
+        &self,
+        before: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let over = sqlx::query(
+            "UPDATE deals SET job_spec = NULL WHERE job_spec IS NOT NULL AND over_at < ?1 AND stage >= ?2 \
+             RETURNING id AS deal_id",
+        );
+        let over = over.bind(signed(before.0)).bind(Stage::Settled.code());
+        let over = over.fetch_all(&mut *tx).await?;
+        for row in &over {
+            release_contents_of(&mut tx, super::deal_id(row)?, now).await?;
+        }
+        tx.commit().await?;
+        Ok(over.len() as u64)
+    }
+}
+
+/// Returns false if the content is not here.
+pub(super) async fn add_use(
+    tx: &mut SqliteConnection,
+    root: B256,
+    deal: DealId,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query("UPDATE contents SET peer = NULL, keep_until = NULL WHERE root = ?");
+    let is_here = query.bind(root.as_slice()).execute(&mut *tx).await?;
+    if is_here.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("INSERT OR IGNORE INTO content_uses (root, deal_id) VALUES (?, ?)")
+        .bind(root.as_slice())
+        .bind(deal.0.as_slice())
+        .execute(&mut *tx)
+        .await?;
+    Ok(true)
+}
+
+async fn release_contents_of(
+    tx: &mut SqliteConnection,
+    deal: DealId,
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE contents SET keep_until = ?1 WHERE root IN (SELECT root FROM content_uses WHERE deal_id = ?2) \
+         AND NOT EXISTS (SELECT 1 FROM content_uses u WHERE u.root = contents.root AND u.deal_id <> ?2)",
+    )
+    .bind(signed(now.0))
+    .bind(deal.0.as_slice())
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("DELETE FROM content_uses WHERE deal_id = ?")
+        .bind(deal.0.as_slice())
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Carries every deal on: puts open ones on the board, posts results, settles, or gives the cap back.
+//!
+//! # Correctness
+//! Each deal is its own task, so that one that waits for a transaction holds up no other. What to do is decided anew
+//! from disk every time; a step that was done but not recorded finds out from the chain that it was, and is not done
+//! twice.
+
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gio_protocol::DealId;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use self::steps::{Done, StepError, take};
+use crate::domain::next::{DealView, Step, next_step};
+use crate::domain::stage::Stage;
+use crate::hub::Hub;
+use crate::infra::observe;
+use crate::infra::store::{DealRow, StoreError};
+use crate::services::dispatch::Command;
+
+/// How often deadlines are looked at when nothing wakes the loop.
+const PULSE: Duration = Duration::from_secs(2);
+/// Deals taken a step at once: as many transactions may be waiting to be mined.
+const STEPS_MAX: usize = 32;
+/// A deal whose step failed, or whose effect is still on its way through the chain, is left alone for so long.
+const REST: Duration = Duration::from_secs(2);
+/// A deal whose contents cannot be read: somebody has to bring the disk back.
+const REST_WITHOUT_CONTENTS: Duration = Duration::from_secs(30);
+
+/// Runs until the hub stops.
+pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
+    let mut steward = Steward {
+        hub: Arc::clone(&hub),
+        steps: JoinSet::new(),
+        busy: BTreeSet::new(),
+        begun: BTreeSet::new(),
+        resting: BTreeMap::new(),
+    };
+    while !hub.stop.is_cancelled() {
+        steward.look().await?;
+        tokio::select! {
+            () = hub.stop.cancelled() => {}
+            Some(ended) = steward.steps.join_next() => {
+                if let Ok((deal, step, result)) = ended {
+                    steward.note(deal, step, result)?;
+                }
+            }
+            _ = timeout(PULSE, hub.look_at_deals.notified()) => {}
+        }
+    }
+    // A transaction under way is found again at the next start.
+    steward.steps.shutdown().await;
+    Ok(())
+}
+
+struct Steward {
+    hub: Arc<Hub>,
+    steps: JoinSet<(DealId, Step, Result<Done, StepError>)>,
+    /// Deals with a step under way.
+    busy: BTreeSet<DealId>,
+    /// Deals the dispatcher has.
+    begun: BTreeSet<DealId>,
+    resting: BTreeMap<DealId, Instant>,
+}
+
+impl Steward {
+    /// Starts a step for every deal that needs one.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let now = Instant::now();
+        self.resting.retain(|_, until| *until > now);
+        let stages = [
+            Stage::Running,
+            Stage::Assembling,
+            Stage::Open,
+            Stage::Posted,
+        ];
+        let deals = self.hub.store.deals_in(&stages).await?;
+        let known: BTreeSet<DealId> = deals.iter().map(|deal| deal.id).collect();
+        self.begun.retain(|deal| known.contains(deal));
+        for deal in deals {
+            if self.steps.len() >= STEPS_MAX {
+                break;
+            }
+            if self.busy.contains(&deal.id) || self.resting.contains_key(&deal.id) {
+                continue;
+            }
+            let step = next_step(&self.view(&deal), self.hub.now());
+            if step != Step::Wait {
+                self.start(deal, step);
+            }
+        }
+        Ok(())
+    }
+
+    fn view<'a>(&self, deal: &'a DealRow) -> DealView<'a> {
+        DealView {
+            stage: deal.stage,
+            terms: &deal.terms,
+            is_on_board: self.begun.contains(&deal.id),
+            is_confirmed: deal.confirmation.is_some(),
+            window_end: deal.posted.and_then(|posted| posted.window_end),
+        }
+    }
+
+    fn start(&mut self, deal: DealRow, step: Step) {
+        let hub = Arc::clone(&self.hub);
+        self.busy.insert(deal.id);
+        self.steps
+            .spawn(async move { (deal.id, step, Box::pin(take(&hub, &deal, step)).await) });
+    }
+
+    fn note(
+        &mut self,
+        deal: DealId,
+        step: Step,
+        result: Result<Done, StepError>,
+    ) -> Result<(), StoreError> {
+        self.busy.remove(&deal);
+        let mut rest = REST;
+        match result {
+            Ok(Done::Begun) => {
+                self.begun.insert(deal);
+                return Ok(());
+            }
+            Ok(Done::Sent) => {}
+            Err(StepError::Store(error)) => return Err(error),
+            Err(error) if error.is_too_early() => observe::too_early(step.name(), deal, &error),
+            Err(error) => {
+                observe::retrying_deal(step.name(), deal, &error);
+                if matches!(error, StepError::Units(_)) {
+                    rest = REST_WITHOUT_CONTENTS;
+                    // Claims that wait for this deal wait no longer.
+                    self.hub.has_come(deal);
+                }
+            }
+        }
+        self.resting.insert(deal, Instant::now() + rest);
+        Ok(())
+    }
+}
+
+/// Takes a deal off the board. When this returns true, every claim of it that was accepted is on disk and none will be
+/// accepted any more; false when the hub is stopping.
+pub(crate) async fn close(hub: &Hub, deal: DealId) -> bool {
+    let (done, closed) = oneshot::channel();
+    let sent = hub.dispatcher.send(Command::Close { deal, done }).await;
+    sent.is_ok() && closed.await.is_ok()
+}

@@ -1,0 +1,243 @@
+//! One turn of the dispatcher: commands and effects become what is written, and what is told afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gio_protocol::{Address, DealId, UnixSeconds};
+use tokio::sync::oneshot;
+
+use super::messages::{Acceptance, Command, Outcome, ToMiner};
+use super::{Connection, Dispatcher};
+use crate::domain::board::{Effect, Failure, NotTaken, Session, UnitRef};
+use crate::domain::deal::DealInfo;
+use crate::infra::observe;
+use crate::infra::store::{AcceptedClaim, WorkBatch};
+
+/// What a turn has to write, and then to tell.
+#[derive(Default)]
+pub(super) struct Turn {
+    pub(super) batch: WorkBatch,
+    /// Miners of which the disk knows better what they have coming.
+    pub(super) accounts: BTreeSet<Address>,
+    pub(super) tell: BTreeMap<Address, Told>,
+    pub(super) touched: BTreeSet<DealId>,
+    pub(super) finished: BTreeSet<DealId>,
+    pub(super) opened: Vec<DealId>,
+    pub(super) closed: Vec<oneshot::Sender<()>>,
+}
+
+/// What one miner is told at the end of a turn.
+#[derive(Default)]
+pub(super) struct Told {
+    assign: Vec<(Arc<DealInfo>, u32, UnixSeconds)>,
+    accepted: Vec<Acceptance>,
+    rejected: Vec<(UnitRef, String)>,
+    cancel: Vec<UnitRef>,
+    paid: Vec<ToMiner>,
+}
+
+impl Turn {
+    fn tell(&mut self, miner: Address) -> &mut Told {
+        self.tell.entry(miner).or_default()
+    }
+
+    fn reject(&mut self, miner: Address, unit: UnitRef, reason: String) {
+        self.tell(miner).rejected.push((unit, reason));
+    }
+}
+
+impl Told {
+    pub(super) fn messages(self) -> Vec<ToMiner> {
+        let mut messages = Vec::new();
+        if !self.accepted.is_empty() {
+            messages.push(ToMiner::Accepted(self.accepted));
+        }
+        if !self.rejected.is_empty() {
+            messages.push(ToMiner::Rejected(self.rejected));
+        }
+        if !self.cancel.is_empty() {
+            messages.push(ToMiner::Cancel(self.cancel));
+        }
+        // Before new orders: the miner may take them because of this.
+        messages.extend(self.paid);
+        if !self.assign.is_empty() {
+            messages.push(ToMiner::Assign(self.assign));
+        }
+        messages
+    }
+}
+
+impl Dispatcher {
+    pub(super) fn apply(&mut self, command: Command, turn: &mut Turn) {
+        let now = self.hub.clock.now();
+        let effects = match command {
+            Command::Results { miner, results } => {
+                self.results(miner, results, turn);
+                Vec::new()
+            }
+            command @ Command::Join { .. } => self.join(command, turn),
+            Command::Leave { miner, session } => {
+                self.leave(miner, session);
+                Vec::new()
+            }
+            Command::Failures { miner, units } => units
+                .into_iter()
+                .flat_map(|(unit, failure)| self.board.fail(miner, unit, failure, now))
+                .collect(),
+            Command::Exposure { miner, limit } => {
+                self.board.set_exposure(miner, limit);
+                Vec::new()
+            }
+            Command::Drain { miner } => {
+                self.board.drain(miner);
+                Vec::new()
+            }
+            Command::Paid {
+                miner,
+                deal,
+                net,
+                gross,
+                tx,
+            } => {
+                turn.accounts.insert(miner);
+                turn.tell(miner).paid.push(ToMiner::Paid {
+                    deal,
+                    net,
+                    gross,
+                    tx,
+                });
+                Vec::new()
+            }
+            Command::Open { deal, restored } => {
+                turn.touched.insert(deal.id);
+                turn.opened.push(deal.id);
+                self.board.open(deal, &restored, now)
+            }
+            Command::Close { deal, done } => {
+                self.running.remove(&deal);
+                turn.closed.push(done);
+                let effects = self.board.close(deal);
+                for connection in self.connections.values() {
+                    connection.grants.remove_deal(deal);
+                }
+                effects
+            }
+        };
+        self.note(effects, turn);
+    }
+
+    fn join(&mut self, command: Command, turn: &mut Turn) -> Vec<Effect> {
+        let Command::Join {
+            miner,
+            offer,
+            to_miner,
+            grants,
+            over,
+        } = command
+        else {
+            return Vec::new();
+        };
+        observe::miner_joined(miner, offer.places);
+        let connection = Connection {
+            session: offer.session,
+            to_miner,
+            grants,
+            over,
+        };
+        // The session before, if there is one, ends with its connection.
+        self.connections.insert(miner, connection);
+        turn.accounts.insert(miner);
+        self.board.join(miner, offer, self.hub.clock.now())
+    }
+
+    fn leave(&mut self, miner: Address, session: Session) {
+        let current = self.connections.get(&miner);
+        if current.is_some_and(|connection| connection.session == session) {
+            observe::miner_left(miner);
+            self.connections.remove(&miner);
+        }
+        self.board.leave(miner, session, self.hub.clock.now());
+    }
+
+    fn results(&mut self, miner: Address, results: Vec<(UnitRef, Outcome)>, turn: &mut Turn) {
+        for (unit, outcome) in results {
+            match outcome {
+                Outcome::Valid(claim) => match self.take(miner, unit, *claim, turn) {
+                    Ok(acceptance) => turn.tell(miner).accepted.push(acceptance),
+                    Err(reason) => turn.reject(miner, unit, reason.reason().to_owned()),
+                },
+                Outcome::False(reason) => {
+                    let now = self.hub.clock.now();
+                    let effects = self.board.fail(miner, unit, Failure::FalseClaim, now);
+                    self.note(effects, turn);
+                    turn.reject(miner, unit, reason);
+                }
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        miner: Address,
+        unit: UnitRef,
+        claim: AcceptedClaim,
+        turn: &mut Turn,
+    ) -> Result<Acceptance, NotTaken> {
+        let cu = claim.signed.claim.cu;
+        let effects = self.board.accept(miner, unit, cu)?;
+        self.note(effects, turn);
+        turn.touched.insert(unit.deal);
+        let price = self.board.deal(unit.deal).map(|deal| deal.net_price);
+        let acceptance = Acceptance {
+            unit,
+            hub_signature: claim.hub_signature,
+            net: price.unwrap_or_default().cost(cu).unwrap_or_default(),
+        };
+        turn.batch.accepted.push(claim);
+        Ok(acceptance)
+    }
+
+    /// Notes what the board decided.
+    pub(super) fn note(&mut self, effects: Vec<Effect>, turn: &mut Turn) {
+        for effect in effects {
+            match effect {
+                Effect::Assign {
+                    miner,
+                    unit,
+                    deadline,
+                } => {
+                    turn.batch.assigned.push((unit, miner));
+                    turn.touched.insert(unit.deal);
+                    if let Some(deal) = self.grant(miner, unit) {
+                        turn.tell(miner).assign.push((deal, unit.unit, deadline));
+                    }
+                }
+                Effect::Keep { miner, unit } => {
+                    self.grant(miner, unit);
+                }
+                Effect::Requeue(unit) => {
+                    turn.batch.requeued.push(unit);
+                    turn.touched.insert(unit.deal);
+                }
+                Effect::Cancel { miner, unit } => {
+                    if let Some(connection) = self.connections.get(&miner) {
+                        connection.grants.remove(unit);
+                    }
+                    turn.tell(miner).cancel.push(unit);
+                }
+                Effect::Finished(deal) => {
+                    turn.touched.insert(deal);
+                    turn.finished.insert(deal);
+                }
+            }
+        }
+    }
+
+    /// A result of this unit by this miner is worth checking.
+    fn grant(&self, miner: Address, unit: UnitRef) -> Option<Arc<DealInfo>> {
+        let deal = self.board.deal(unit.deal)?;
+        let connection = self.connections.get(&miner)?;
+        connection.grants.add(unit, Arc::clone(deal));
+        Some(Arc::clone(deal))
+    }
+}

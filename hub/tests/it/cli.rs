@@ -1,0 +1,265 @@
+//! The command line: pages people read, errors with hints, an `init` that can be repeated.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Market, gio};
+
+fn hub(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gio-hub"));
+    command.env_clear().env("COLUMNS", "100").args(args);
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs a command that must succeed; what it printed.
+fn ok(args: &[&str]) -> String {
+    let output = hub(args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs a command that must fail; its exit code and what it said.
+fn fails(args: &[&str]) -> (i32, String) {
+    let output = hub(args);
+    assert_eq!(
+        text(&output.stdout),
+        "",
+        "nothing a script could take for an answer"
+    );
+    (output.status.code().unwrap(), text(&output.stderr))
+}
+
+/// A file beside the tests holds what is expected; `UPDATE_GOLDEN=1` writes it anew.
+fn assert_golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{} differs", path.display());
+}
+
+#[test]
+fn help_pages_are_as_written_down() {
+    for command in ["", "init", "register", "start", "status", "address"] {
+        let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let name = if command.is_empty() {
+            "gio-hub"
+        } else {
+            command
+        };
+        assert_golden(&format!("{name}.txt"), &ok(&args));
+    }
+}
+
+/// A folder with a deployment's file and the path of a home that is not there yet.
+fn folder() -> (TempDir, String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let contracts = dir.path().join("contracts.json");
+    let zero = "0x0000000000000000000000000000000000000001";
+    let json =
+        serde_json::json!({"chain_id": 1, "token": zero, "factory": zero, "whitelist": zero});
+    std::fs::write(&contracts, json.to_string()).unwrap();
+    let home = dir.path().join("hub").display().to_string();
+    let contracts = contracts.display().to_string();
+    (dir, home, contracts)
+}
+
+#[test]
+fn init_makes_a_home_once_and_can_be_repeated_after_a_kill() {
+    let (_dir, home, contracts) = folder();
+    let args = |name: &'static str| {
+        let args = [
+            "init",
+            "--rpc",
+            "http://127.0.0.1:1",
+            "--contracts",
+            &contracts,
+            "--home",
+            &home,
+        ];
+        let args = args.into_iter().chain(["--name", name]);
+        args.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |name| {
+        let args = args(name);
+        hub(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let address = text(&run("first").stdout);
+    assert!(
+        address.starts_with("0x") && address.trim().len() == 42,
+        "{address}"
+    );
+    assert_eq!(ok(&["address", "--home", &home]), address);
+    assert_eq!(
+        text(&run("first").stdout),
+        address,
+        "the same again changes nothing"
+    );
+    let other = run("second");
+    assert_eq!(other.status.code(), Some(2));
+    let said = text(&other.stderr);
+    assert!(
+        said.contains("is set up already") && said.contains("\nhint: change "),
+        "{said}"
+    );
+
+    // Killed between the config and the key.
+    std::fs::remove_file(Path::new(&home).join("key")).unwrap();
+    let other = text(&run("second").stderr);
+    assert!(
+        other.contains("says something else") && other.contains("\nhint: remove it"),
+        "{other}"
+    );
+    let again = text(&run("first").stdout);
+    assert!(again.starts_with("0x") && again != address);
+    // A key that came from elsewhere is taken as it is.
+    std::fs::remove_file(Path::new(&home).join("config.toml")).unwrap();
+    assert_eq!(text(&run("second").stdout), again);
+}
+
+#[test]
+fn init_refuses_what_start_could_not_use_and_leaves_nothing() {
+    let (dir, home, contracts) = folder();
+    let missing = dir.path().join("none.json").display().to_string();
+    let garbage = dir.path().join("garbage.json").display().to_string();
+    std::fs::write(&garbage, "{}").unwrap();
+    let rows: [(&[&str], &str); 6] = [
+        (&["--contracts", &missing], "must be a file"),
+        (&["--contracts", &garbage], "contracts.json"),
+        (
+            &["--contracts", &contracts, "--listen", "localhost:1"],
+            "is no multiaddr",
+        ),
+        (&["--contracts", &contracts, "--name", ""], "hub.name"),
+        (
+            &["--contracts", &contracts, "--net-price", "0"],
+            "net_price",
+        ),
+        (
+            &["--contracts", &contracts, "--window", "99999999"],
+            "window_seconds_max",
+        ),
+    ];
+    for (args, words) in rows {
+        let args = [
+            &["init", "--home", &home, "--rpc", "http://127.0.0.1:1"],
+            args,
+        ]
+        .concat();
+        let (code, said) = fails(&args);
+        assert_eq!(code, 2, "{said}");
+        assert!(
+            said.starts_with("error: ") && said.contains(words),
+            "{said}"
+        );
+    }
+    assert!(!Path::new(&home).exists());
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let (_dir, home, contracts) = folder();
+    for command in ["address", "status", "start"] {
+        let (code, said) = fails(&[command, "--home", &home]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("\nhint: run `gio-hub init` first"), "{said}");
+    }
+    ok(&[
+        "init",
+        "--home",
+        &home,
+        "--rpc",
+        "http://127.0.0.1:1",
+        "--contracts",
+        &contracts,
+    ]);
+    let (code, said) = fails(&["status", "--home", &home]);
+    assert_eq!(code, 14, "{said}");
+    assert!(
+        said.contains("\nhint: check `rpc_url`") && said.contains("\nretry: "),
+        "{said}"
+    );
+    let config = Path::new(&home).join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("poll_ms", "pol_ms")).unwrap();
+    let (code, said) = fails(&["start", "--home", &home]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("did you mean `poll_ms`?"), "{said}");
+    std::fs::write(&config, text.replace("poll_ms = 250", "poll_ms = 0")).unwrap();
+    let (code, said) = fails(&["start", "--home", &home]);
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("`hub.poll_ms` is 0; allowed are 10 to 60000"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_registers_once_and_shows_its_wallet() {
+    let market = Market::start().await;
+    let (_dir, home, _) = folder();
+    let contracts = Path::new(&home).with_extension("json");
+    std::fs::write(
+        &contracts,
+        serde_json::to_string(&market.deployment).unwrap(),
+    )
+    .unwrap();
+    let contracts = contracts.display().to_string();
+    let rpc = market.anvil.endpoint();
+    ok(&[
+        "init",
+        "--home",
+        &home,
+        "--rpc",
+        &rpc,
+        "--contracts",
+        &contracts,
+    ]);
+    let (code, said) = fails(&["status", "--home", &home]);
+    assert!(
+        code == 2 && said.contains("\nhint: run `gio-hub register` first"),
+        "{said}"
+    );
+    // The market's own hub has an account with gas.
+    std::fs::copy(market.home.path().join("key"), Path::new(&home).join("key")).unwrap();
+    let endpoint = "/ip4/127.0.0.1/tcp/7701";
+    let register = [
+        "register",
+        "--home",
+        &home,
+        "--deposit",
+        "50",
+        "--endpoint",
+        endpoint,
+    ];
+    assert_eq!(
+        ok(&register),
+        format!("{}\n", market.wallet),
+        "registered before"
+    );
+    let status: Value = serde_json::from_str(&ok(&["status", "--json", "--home", &home])).unwrap();
+    let expected = serde_json::json!({
+        "owner": market.key.address(),
+        "wallet": market.wallet,
+        "state": "registered",
+        "balance": gio("11"),
+        "free": gio("10"),
+        "stake": gio("1"),
+        "locked": 0,
+        "escrow": 0,
+        "guarantees": 0,
+        "approvals": 0,
+        "deals": [],
+    });
+    assert_eq!(status, expected);
+}

@@ -1,0 +1,14 @@
+//! The hub through its doors: real nodes on loopback, a real EVM chain, a hub started by the code of `gio-hub start`.
+
+#![allow(clippy::unwrap_used, reason = "the whole binary is a test")]
+
+mod cli;
+mod content;
+mod life;
+mod market;
+mod miners;
+mod outage;
+mod refusals;
+mod restart;
+mod support;
+mod time;

@@ -1,0 +1,115 @@
+//! What happens when nobody does anything.
+
+use gio_protocol::{Gio, bill};
+
+use crate::support::{Buyer, FakeMiner, Market, gio, job, until};
+
+#[tokio::test]
+async fn a_deal_nobody_works_on_is_refunded_also_by_a_hub_that_was_down() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let deal = buyer.submit(&job(1), 1).await;
+    market.reaches(deal.id, "open").await;
+    hub.stop().await;
+    market.pass(601).await;
+    let hub = market.launch().await;
+    market.reaches(deal.id, "refunded").await;
+    assert_eq!(
+        buyer.chain.balance(buyer.key.address()).await.unwrap(),
+        gio("100")
+    );
+    let wallet = market.chain.wallet(market.wallet).await.unwrap();
+    assert_eq!(
+        (wallet.escrow, wallet.guarantees, wallet.free),
+        (Gio::ZERO, Gio::ZERO, gio("10"))
+    );
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_done_when_a_deal_is_nearly_due_is_posted_and_settled_after_the_window() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.submit(&job(2), 1).await;
+    let orders = miner.orders(2).await;
+    miner.deliver(vec![miner.result(&orders[0], 1_000)]).await;
+    miner.accepted().await;
+    market.pass(545).await;
+    market.reaches(deal.id, "posted").await;
+    let result = buyer.result(deal.id).await.unwrap();
+    assert_eq!(result.outputs.len(), 1, "the other unit is absent");
+    // The other claim comes too late to be billed, so it is not accepted.
+    miner.deliver(vec![miner.result(&orders[1], 1_000)]).await;
+    assert_eq!(miner.rejected().await.units[0].unit, orders[1].unit);
+    // The buyer says nothing.
+    market.pass(601).await;
+    market.reaches(deal.id, "settled").await;
+    let payment = bill(
+        deal.terms.cap,
+        gio_protocol::Cu(1_000_000_000),
+        deal.terms.price_per_pu,
+    );
+    let left = gio("100").minus(payment).unwrap();
+    assert_eq!(
+        buyer.chain.balance(buyer.key.address()).await.unwrap(),
+        left
+    );
+    until("the miner's pay", async || {
+        !market.payments(miner.address()).await.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn accepted_work_is_paid_although_the_deal_was_refunded() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.submit(&job(2), 1).await;
+    let orders = miner.orders(2).await;
+    miner.deliver(vec![miner.result(&orders[0], 1_000)]).await;
+    miner.accepted().await;
+    hub.stop().await;
+    market.pass(601).await;
+    buyer.chain.refund(&deal.terms).await.unwrap();
+    let hub = market.launch().await;
+    market.reaches(deal.id, "refunded").await;
+    until("the miner's pay", async || {
+        !market.payments(miner.address()).await.is_empty()
+    })
+    .await;
+    let allowed = market
+        .chain
+        .allowance(market.wallet, miner.address())
+        .await
+        .unwrap();
+    assert_eq!(allowed, gio("1.00000001"), "out of the hub's own money");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn signed_terms_that_nobody_opens_free_their_guarantee() {
+    let market = Market::with(|config| config.prices.guarantee = gio("10")).await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let deal = buyer.sign(&job(1), 1).await;
+    let refused = buyer
+        .quote(&job(1), gio_protocol::B256::ZERO)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.message().contains("free balance of 0.0"),
+        "{refused:?}"
+    );
+    market.pass(301).await;
+    market.reaches(deal.id, "expired").await;
+    buyer
+        .quote(&job(1), gio_protocol::B256::ZERO)
+        .await
+        .unwrap();
+    hub.stop().await;
+}
