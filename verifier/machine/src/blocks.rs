@@ -45,9 +45,16 @@ pub(crate) struct Charge {
     pub(crate) loop_head: bool,
 }
 
-/// The charges of a body, in order of their place.
-pub(crate) fn charges(ops: &[Op<'_>]) -> Vec<Charge> {
+/// The charges of a body in order of their place, and the operators that begin a loop which something branches
+/// back to, ascending.
+pub(crate) fn find(ops: &[Op<'_>]) -> (Vec<Charge>, Vec<usize>) {
     let targeted = branch_targets(ops);
+    let is_loop = |at: &usize| matches!(ops[*at].operator, Operator::Loop { .. });
+    let heads = (0..ops.len()).filter(|at| targeted[*at] && is_loop(at));
+    (charges(ops, &targeted), heads.collect())
+}
+
+fn charges(ops: &[Op<'_>], targeted: &[bool]) -> Vec<Charge> {
     let mut charges: Vec<Charge> = Vec::new();
     let mut boundary = true;
     let mut loop_head = false;

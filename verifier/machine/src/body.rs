@@ -21,6 +21,8 @@ pub(crate) struct Op<'a> {
 /// is the function's `end`.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
+    /// Index of the function.
+    pub(crate) index: u32,
     pub(crate) ops: Vec<Op<'a>>,
     /// Parameters, then declared locals.
     pub(crate) locals: Vec<ValType>,
@@ -179,6 +181,7 @@ impl Decoder<'_> {
             .unwrap_func();
         let operators = u32::try_from(ops.len()).unwrap_or(u32::MAX);
         Body {
+            index: self.index,
             slots: frame_slots(self.validator.len_locals(), self.operands_max, operators),
             params: ty.params().len(),
             results: ty.results().to_vec(),

@@ -1,27 +1,69 @@
-//! Writing an instrumented function: what the two builds share.
+//! Writing an instrumented function: what the builds share.
 
-use wasm_encoder::reencode::Reencode;
-use wasm_encoder::{BlockType, Function, Ieee32, Ieee64, ValType};
+use std::collections::BTreeMap;
+
+use wasm_encoder::{BlockType, ValType};
 use wasmparser::Operator;
 
 use crate::blocks::Charge;
 use crate::body::{Body, Op};
-use crate::nan::{CANONICAL_F32, CANONICAL_F64};
-use crate::source::value_type;
+use crate::fold::Correction;
+use crate::loops::Tight;
 
 pub(crate) mod exact;
 pub(crate) mod fast;
+mod labels;
+mod writer;
 
-/// Indices of what instrumentation adds to a module.
+pub(crate) use writer::{Shift, Writer, Written};
+
+/// Where instrumentation puts what every build adds to a module.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Added {
     /// Imported functions of the source: the refill import comes right behind them, so that every
     /// function the module defines moves up by one.
     pub(crate) imports: u32,
+    /// Index of the first function behind all that the source defines, moved up.
+    pub(crate) functions: u32,
     /// Global: CU left of the slice that the host handed out.
     pub(crate) counter: u32,
     /// Global: slots of all frames down to the caller's.
     pub(crate) stack: u32,
+}
+
+/// What the fast build adds on demand.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    /// Types of the globals in which a refill keeps locals; they follow [`Added::stack`].
+    pub(crate) saved: Vec<ValType>,
+    by_use: BTreeMap<(ValType, u32), u32>,
+    /// Functions of which there is a copy that does not count; the copies begin at [`Added::functions`].
+    pub(crate) copies: Vec<u32>,
+    by_function: BTreeMap<u32, u32>,
+}
+
+impl Extras {
+    /// The global that keeps the `nth` local of a type.
+    fn saved(&mut self, added: &Added, ty: ValType, nth: u32) -> u32 {
+        let next = added.stack + 1 + count(self.saved.len());
+        *self.by_use.entry((ty, nth)).or_insert_with(|| {
+            self.saved.push(ty);
+            next
+        })
+    }
+
+    /// The copy of a function.
+    fn copy(&mut self, added: &Added, function: u32) -> u32 {
+        let next = added.functions + count(self.copies.len());
+        *self.by_function.entry(function).or_insert_with(|| {
+            self.copies.push(function);
+            next
+        })
+    }
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).expect("there are at most as many as functions, or registers")
 }
 
 /// A function with all that analysis found out about it.
@@ -29,81 +71,85 @@ pub(crate) struct Added {
 pub(crate) struct Plan<'a> {
     pub(crate) body: Body<'a>,
     pub(crate) charges: Vec<Charge>,
-    /// Operators behind which the top of the stack is made canonical, ascending.
-    pub(crate) corrections: Vec<usize>,
+    /// Where the counter is put right after charging early.
+    pub(crate) corrections: Vec<Correction>,
+    /// Loops that refill outside themselves, ascending.
+    pub(crate) tight: Vec<Tight>,
+    /// Operators behind which the NaN on top of the stack is made canonical, ascending.
+    pub(crate) nans: Vec<usize>,
+    /// Block type of the function's results.
+    pub(crate) results: BlockType,
 }
 
-/// A written function.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) function: Function,
-    /// Offsets in the function of `if`s that are almost never taken.
-    pub(crate) cold: Vec<u32>,
-}
-
-/// How a build counts. All methods leave the operand stack as they found it.
+/// How a build counts. All methods leave the operand stack as they found it, except for the call itself.
 pub(crate) trait Meter {
     fn enter(&mut self, out: &mut Writer);
     fn charge(&mut self, out: &mut Writer, charge: &Charge);
     /// Charges what the `i64` local holds.
     fn charge_amount(&mut self, out: &mut Writer, amount: u32);
-    fn before_call(&mut self, out: &mut Writer, operator: &Operator<'_>);
-    fn after_call(&mut self, out: &mut Writer);
+    /// Gives back what was charged early.
+    fn refund(&mut self, out: &mut Writer, cu: i64);
+    /// The call itself, with everything around it.
+    fn call(&mut self, out: &mut Writer, operator: &Operator<'_>, correction: Correction);
     /// Whether the function's results pass through a block, so that [`Meter::leave`] sees every way out.
     fn wraps(&self) -> bool;
     fn leave(&mut self, out: &mut Writer);
+    /// Behind a tight loop: makes sure that its head can be charged.
+    fn refill(&mut self, out: &mut Writer, tight: &Tight);
 }
 
 /// Writes the function: the source's operators with charges and corrections between them.
-/// `results` is the block type of the function's results.
-pub(crate) fn write(
-    plan: &Plan<'_>,
-    mut out: Writer,
-    meter: &mut impl Meter,
-    results: BlockType,
-) -> Written {
+pub(crate) fn write(plan: &Plan<'_>, mut out: Writer, meter: &mut impl Meter) -> Written {
     meter.enter(&mut out);
-    if meter.wraps() {
-        out.function.instructions().block(results);
-    }
+    out.enter(meter.wraps(), plan.results);
     let mut charges = plan.charges.iter().peekable();
     let mut corrections = plan.corrections.iter().peekable();
-    let mut nesting: u32 = 0;
+    let mut nans = plan.nans.iter().peekable();
+    let mut tight = plan.tight.iter().peekable();
+    let mut inside = None;
     let end = plan.body.ops.len() - 1;
     for (at, op) in plan.body.ops[..end].iter().enumerate() {
         if let Some(charge) = charges.next_if(|charge| charge.at == at) {
             meter.charge(&mut out, charge);
         }
-        match &op.operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => nesting += 1,
-            Operator::End => nesting -= 1,
-            _ => {}
+        let correction = corrections.next_if(|correction| correction.at == at);
+        let correction = correction.copied().unwrap_or_default();
+        match (&op.operator, tight.next_if(|tight| tight.at == at)) {
+            (_, Some(begun)) => {
+                out.open_refilled_loop();
+                inside = Some(begun);
+            }
+            (Operator::End, None) => {
+                out.end();
+                if out.labels.close()
+                    && let Some(ended) = inside.take()
+                {
+                    out.begin_refill();
+                    meter.refill(&mut out, ended);
+                    out.end_refill();
+                }
+            }
+            _ => write_operator(op, correction, &mut out, meter),
         }
-        write_operator(op, nesting, &mut out, meter);
-        if corrections.next_if(|place| **place == at).is_some() {
+        if nans.next_if_eq(&&at).is_some() {
             out.correct(is_single(&op.operator, &plan.body));
         }
     }
     if meter.wraps() {
-        out.function.instructions().end();
+        out.end();
         meter.leave(&mut out);
     }
-    out.function.instructions().end();
-    Written {
-        function: out.function,
-        cold: out.cold,
-    }
+    out.finish()
 }
 
-fn write_operator(op: &Op<'_>, nesting: u32, out: &mut Writer, meter: &mut impl Meter) {
+fn write_operator(op: &Op<'_>, correction: Correction, out: &mut Writer, meter: &mut impl Meter) {
     match &op.operator {
-        Operator::Call { .. } | Operator::CallIndirect { .. } => {
-            meter.before_call(out, &op.operator);
+        Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
             out.copy(op);
-            meter.after_call(out);
+            out.labels.open(false);
         }
-        Operator::Return if meter.wraps() => {
-            out.function.instructions().br(nesting);
+        Operator::Call { .. } | Operator::CallIndirect { .. } => {
+            meter.call(out, &op.operator, correction);
         }
         Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => {
             let amount = out.bulk_amount();
@@ -117,7 +163,41 @@ fn write_operator(op: &Op<'_>, nesting: u32, out: &mut Writer, meter: &mut impl 
             out.restore_operand();
             out.copy(op);
         }
-        _ => out.copy(op),
+        other => write_branch(other, correction.cu, out, meter),
+    }
+}
+
+/// Writes a branch, giving back `ahead` on the way it takes, or any other operator.
+fn write_branch(operator: &Operator<'_>, ahead: i64, out: &mut Writer, meter: &mut impl Meter) {
+    match operator {
+        Operator::BrIf { relative_depth } => {
+            let depth = out.labels.depth(*relative_depth);
+            if ahead == 0 {
+                out.code().br_if(depth);
+                return;
+            }
+            out.cold_if();
+            meter.refund(out, ahead);
+            out.code().br(depth + 1).end();
+        }
+        Operator::Br { relative_depth } => {
+            let depth = out.labels.depth(*relative_depth);
+            meter.refund(out, ahead);
+            out.code().br(depth);
+        }
+        Operator::Return => {
+            let depth = out.labels.outermost();
+            meter.refund(out, ahead);
+            out.code().br(depth);
+        }
+        Operator::BrTable { targets } => {
+            // Validation has read the targets, so every one of them decodes.
+            let depths = targets.targets().flatten();
+            let depths: Vec<u32> = depths.map(|depth| out.labels.depth(depth)).collect();
+            let default = out.labels.depth(targets.default());
+            out.code().br_table(depths, default);
+        }
+        other => out.copy_operator(other),
     }
 }
 
@@ -131,142 +211,5 @@ fn is_single(operator: &Operator<'_>, body: &Body<'_>) -> bool {
         O::F32Add | O::F32Sub | O::F32Mul | O::F32Div | O::F32Min | O::F32Max => true,
         O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest | O::F32Sqrt => true,
         other => matches!(other, O::F32DemoteF64),
-    }
-}
-
-/// Writes instructions, and keeps the locals that instrumentation needs.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    pub(crate) function: Function,
-    pub(crate) added: Added,
-    pub(crate) scratch: Scratch,
-    cold: Vec<u32>,
-}
-
-/// Locals behind the source's own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scratch {
-    pub(crate) counter: u32,
-    pub(crate) stack: u32,
-    operand: u32,
-    amount: u32,
-    single: u32,
-    double: u32,
-}
-
-impl Writer {
-    pub(crate) fn new(body: &Body<'_>, added: Added) -> Self {
-        let own = u32::try_from(body.locals.len()).expect("locals are limited to far less");
-        let scratch = Scratch {
-            counter: own,
-            amount: own + 1,
-            stack: own + 2,
-            operand: own + 3,
-            single: own + 4,
-            double: own + 5,
-        };
-        let declared = body.locals[body.params..].iter().map(|ty| value_type(*ty));
-        let more = [
-            ValType::I64,
-            ValType::I64,
-            ValType::I32,
-            ValType::I32,
-            ValType::F32,
-            ValType::F64,
-        ];
-        Self {
-            function: Function::new_with_locals_types(declared.chain(more)),
-            added,
-            scratch,
-            cold: Vec::new(),
-        }
-    }
-
-    /// An `if` that is almost never taken.
-    pub(crate) fn cold_if(&mut self) {
-        let offset =
-            u32::try_from(self.function.byte_len()).expect("functions are limited to far less");
-        self.cold.push(offset);
-        self.function.instructions().if_(BlockType::Empty);
-    }
-
-    fn copy(&mut self, op: &Op<'_>) {
-        let mut shift = Shift(self.added.imports);
-        let instruction = shift
-            .instruction(op.operator.clone())
-            .expect("every accepted operator has an encoding");
-        self.function.instruction(&instruction);
-    }
-
-    /// Makes the NaN on top of the stack canonical.
-    fn correct(&mut self, single: bool) {
-        let Scratch {
-            single: f32_temp,
-            double: f64_temp,
-            ..
-        } = self.scratch;
-        if single {
-            let mut code = self.function.instructions();
-            code.local_tee(f32_temp);
-            code.local_get(f32_temp).f32_ne();
-            self.cold_if();
-            let mut code = self.function.instructions();
-            code.f32_const(Ieee32::new(CANONICAL_F32));
-            code.local_set(f32_temp).end().local_get(f32_temp);
-        } else {
-            let mut code = self.function.instructions();
-            code.local_tee(f64_temp);
-            code.local_get(f64_temp).f64_ne();
-            self.cold_if();
-            let mut code = self.function.instructions();
-            code.f64_const(Ieee64::new(CANONICAL_F64));
-            code.local_set(f64_temp).end().local_get(f64_temp);
-        }
-    }
-
-    /// Takes the byte count off the stack, remembers it, and puts [`crate::bulk_cu`] of it into a local.
-    fn bulk_amount(&mut self) -> u32 {
-        let Scratch {
-            operand, amount, ..
-        } = self.scratch;
-        let mut code = self.function.instructions();
-        code.local_tee(operand).i64_extend_i32_u();
-        code.i64_const(7).i64_add().i64_const(3).i64_shr_u();
-        code.local_set(amount);
-        amount
-    }
-
-    /// Takes the page count off the stack, remembers it, and puts [`crate::grow_cu`] of it into a local.
-    fn grow_amount(&mut self) -> u32 {
-        let Scratch {
-            operand, amount, ..
-        } = self.scratch;
-        let mut code = self.function.instructions();
-        code.local_tee(operand).i32_const(1 << 16);
-        code.local_get(operand).i32_const(1 << 16).i32_lt_u();
-        // select takes its first operand if the condition holds: the count if it is below the bound.
-        code.select().i64_extend_i32_u().i64_const(10).i64_shl();
-        code.local_set(amount);
-        amount
-    }
-
-    fn restore_operand(&mut self) {
-        let operand = self.scratch.operand;
-        self.function.instructions().local_get(operand);
-    }
-}
-
-/// Re-encodes with every function index behind the imports moved up by one.
-#[derive(Debug)]
-pub(crate) struct Shift(pub(crate) u32);
-
-impl Reencode for Shift {
-    type Error = std::convert::Infallible;
-
-    fn function_index(
-        &mut self,
-        function: u32,
-    ) -> Result<u32, wasm_encoder::reencode::Error<Self::Error>> {
-        Ok(function + u32::from(function >= self.0))
     }
 }

@@ -7,10 +7,13 @@
 
 mod blocks;
 mod body;
+mod calls;
 mod emit;
 mod error;
 mod features;
+mod fold;
 mod limits;
+mod loops;
 mod nan;
 mod prepare;
 mod source;

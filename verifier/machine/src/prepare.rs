@@ -1,16 +1,21 @@
 //! From a module as it was uploaded to the two instrumented builds a sandbox runs.
 
-use wasm_encoder::{BlockType, BranchHint, BranchHints, CodeSection};
-use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator};
+use wasm_encoder::{BranchHints, CodeSection};
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload, Validator,
+    ValidatorResources,
+};
 
+use crate::body::{self, Body};
+use crate::calls::Calls;
 use crate::emit::exact::Exact;
-use crate::emit::fast::Fast;
-use crate::emit::{self, Added, Meter, Plan, Writer, Written};
+use crate::emit::fast::{Fast, Paid};
+use crate::emit::{self, Added, Extras, Plan, Writer};
 use crate::error::{PrepareError, check_size};
 use crate::features::{accepted, refusal};
 use crate::limits::PrepareLimits;
 use crate::source::Source;
-use crate::{blocks, body, nan};
+use crate::{blocks, fold, loops, nan};
 
 /// Module of the one import that instrumentation adds: no guest can import from it.
 pub const REFILL_MODULE: &str = "gio";
@@ -51,9 +56,8 @@ pub fn prepare(module: &[u8], limits: &PrepareLimits) -> Result<Prepared, Prepar
         limits.module_bytes_max,
     )?;
     let mut source = Source::default();
-    let mut code = Code::default();
+    let mut functions = Functions::new(limits);
     let mut validator = Validator::new_with_features(accepted());
-    let mut allocations = FuncValidatorAllocations::default();
     let mut parser = Parser::new(0);
     parser.set_features(accepted());
     for payload in parser.parse_all(module) {
@@ -62,18 +66,57 @@ pub fn prepare(module: &[u8], limits: &PrepareLimits) -> Result<Prepared, Prepar
             .payload(&payload)
             .map_err(|error| refusal(&error, None))?;
         if let ValidPayload::Func(function, body) = valid {
-            let body = body::decode(function, &body, limits, &mut allocations)?;
-            code.add(body, &mut source);
+            functions.list.push((function, body));
         } else {
             source.take(payload, limits)?;
         }
     }
     source.check_command()?;
+    let code = Code::write(&mut functions, &mut source)?;
     Ok(Prepared {
-        fast: source.module(&code.fast, Some(&code.hints))?,
-        exact: source.module(&code.exact, None)?,
+        fast: source.module(&code.fast, Some(&code.hints), &code.extras)?,
+        exact: source.module(&code.exact, None, &Extras::default())?,
         pages_min: source.pages_min,
     })
+}
+
+/// The functions a module defines, decoded one at a time and as often as needed: all of them decoded would
+/// take a hundred times the module's size.
+struct Functions<'a> {
+    list: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'a>)>,
+    limits: &'a PrepareLimits,
+    allocations: FuncValidatorAllocations,
+}
+
+impl<'a> Functions<'a> {
+    fn new(limits: &'a PrepareLimits) -> Self {
+        Self {
+            list: Vec::new(),
+            limits,
+            allocations: FuncValidatorAllocations::default(),
+        }
+    }
+
+    fn decode(&mut self, nth: usize) -> Result<Body<'a>, PrepareError> {
+        let (function, body) = &self.list[nth];
+        let function = FuncToValidate {
+            resources: function.resources.clone(),
+            index: function.index,
+            ty: function.ty,
+            features: function.features,
+        };
+        body::decode(function, body, self.limits, &mut self.allocations)
+    }
+
+    fn calls(&mut self, source: &Source<'_>) -> Result<Calls, PrepareError> {
+        let reachable = source.reachable();
+        let mut calls = Calls::new(source.added().imports);
+        for nth in 0..self.list.len() {
+            calls.add(&self.decode(nth)?, &reachable, self.list.len());
+        }
+        calls.decide(&reachable);
+        Ok(calls)
+    }
 }
 
 /// The code sections of both builds, grown function by function.
@@ -82,35 +125,71 @@ struct Code {
     fast: CodeSection,
     exact: CodeSection,
     hints: BranchHints,
+    extras: Extras,
 }
 
 impl Code {
-    fn add(&mut self, body: body::Body<'_>, source: &mut Source<'_>) {
-        let plan = Plan {
-            charges: blocks::charges(&body.ops),
-            corrections: nan::corrections(&body),
+    fn write(functions: &mut Functions<'_>, source: &mut Source<'_>) -> Result<Self, PrepareError> {
+        let calls = functions.calls(source)?;
+        let mut code = Self::default();
+        for nth in 0..functions.list.len() {
+            let body = functions.decode(nth)?;
+            code.add(body, source, &calls);
+        }
+        let added = source.added();
+        for nth in 0..code.extras.copies.len() {
+            let function = code.extras.copies[nth];
+            let body = functions.decode((function - added.imports) as usize)?;
+            code.add_copy(body, source);
+        }
+        Ok(code)
+    }
+
+    fn add(&mut self, body: Body<'_>, source: &mut Source<'_>, calls: &Calls) {
+        let added = source.added();
+        let (charges, heads) = blocks::find(&body.ops);
+        let folded = fold::fold(&body.ops, &charges, &heads, calls);
+        let mut plan = Plan {
+            tight: Vec::new(),
+            nans: nan::corrections(&body),
+            results: source.result_type(&body.results),
+            charges,
+            corrections: Vec::new(),
             body,
         };
-        let added = source.added();
-        let results = source.result_type(&plan.body.results);
-        let index = added.imports + 1 + self.fast.len();
-        let written = write(&plan, added, Fast::new(&plan), results);
-        let hints = written.cold.iter().map(|offset| BranchHint {
-            branch_func_offset: *offset,
-            branch_hint_value: 0,
-        });
-        if !written.cold.is_empty() {
-            self.hints.function_hints(index, hints);
-        }
-        self.fast.function(&written.function);
-        let exact = Exact {
+        let mut exact = Exact {
             slots: plan.body.slots,
         };
-        self.exact
-            .function(&write(&plan, added, exact, results).function);
+        let written = emit::write(&plan, Writer::new(&plan.body, added), &mut exact);
+        self.exact.function(&written.function);
+        plan.tight = loops::tight(&plan.body.ops, &plan.charges, &heads);
+        plan.charges = folded.charges;
+        plan.corrections = folded.corrections;
+        let mut fast = Fast::new(&plan, calls, &mut self.extras);
+        let written = emit::write(&plan, Writer::new(&plan.body, added), &mut fast);
+        self.add_fast(&written, added);
     }
-}
 
-fn write(plan: &Plan<'_>, added: Added, mut meter: impl Meter, results: BlockType) -> Written {
-    emit::write(plan, Writer::new(&plan.body, added), &mut meter, results)
+    fn add_copy(&mut self, body: Body<'_>, source: &mut Source<'_>) {
+        let added = source.added();
+        let plan = Plan {
+            tight: Vec::new(),
+            nans: nan::corrections(&body),
+            results: source.result_type(&body.results),
+            charges: Vec::new(),
+            corrections: Vec::new(),
+            body,
+        };
+        let written = emit::write(&plan, Writer::new(&plan.body, added), &mut Paid);
+        self.add_fast(&written, added);
+    }
+
+    fn add_fast(&mut self, written: &emit::Written, added: Added) {
+        if !written.hints.is_empty() {
+            let index = added.imports + 1 + self.fast.len();
+            self.hints
+                .function_hints(index, written.hints.iter().copied());
+        }
+        self.fast.function(&written.function);
+    }
 }

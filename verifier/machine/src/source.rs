@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
     BlockType, BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection,
-    EntityType, ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType,
-    ImportSection, MemorySection, Module, TableSection, TypeSection, ValType,
+    EntityType, ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType, Ieee32,
+    Ieee64, ImportSection, MemorySection, Module, TableSection, TypeSection, ValType,
 };
-use wasmparser::{ElementKind, ExternalKind, FuncType, Import, Payload, TypeRef};
+use wasmparser::{ElementItems, ElementKind, ExternalKind, FuncType, Import, Payload, TypeRef};
 
-use crate::emit::{Added, Shift};
+use crate::calls::Reachable;
+use crate::emit::{Added, Extras, Shift};
 use crate::error::{Place, PrepareError, check_size};
 use crate::features::refusal;
 use crate::limits::PrepareLimits;
@@ -28,6 +29,8 @@ pub(crate) struct Source<'a> {
     functions: Vec<u32>,
     imported: Vec<WasiCall>,
     globals: u32,
+    /// Functions that element segments name.
+    in_table: Vec<u32>,
     start: Option<u32>,
     command: bool,
     pub(crate) pages_min: u64,
@@ -178,7 +181,9 @@ impl<'a> Source<'a> {
         check_size("element segments", reader.count(), limits.entries_max)?;
         for element in reader.clone() {
             let element = element.map_err(|error| refusal(&error, None))?;
-            if !matches!(element.kind, ElementKind::Active { .. }) {
+            let (ElementKind::Active { .. }, ElementItems::Functions(functions)) =
+                (&element.kind, element.items)
+            else {
                 return Err(PrepareError::Feature {
                     feature: "an element segment that is not active",
                     place: Place {
@@ -186,6 +191,15 @@ impl<'a> Source<'a> {
                         offset: element.range.start,
                     },
                 });
+            };
+            for function in functions {
+                let function = function.map_err(|error| refusal(&error, None))?;
+                check_size(
+                    "functions in tables",
+                    self.in_table.len() as u64 + 1,
+                    limits.entries_max,
+                )?;
+                self.in_table.push(function);
             }
         }
         self.sections.elements = Some(reader);
@@ -199,10 +213,30 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Which functions indirect calls reach: those in tables whose type looks the same.
+    pub(crate) fn reachable(&self) -> Reachable {
+        let mut reachable = Reachable::default();
+        let mut by_look: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, ty) in (0..).zip(&self.types) {
+            let next = by_look.len();
+            let set = *by_look.entry(ty.to_string()).or_insert(next);
+            reachable.by_type.insert(index, set);
+        }
+        reachable.sets.resize(by_look.len(), Vec::new());
+        for function in &self.in_table {
+            let ty = self.functions[*function as usize];
+            if let Some(set) = reachable.by_type.get(&ty) {
+                reachable.sets[*set].push(*function);
+            }
+        }
+        reachable
+    }
+
     /// Where instrumentation puts what it adds.
     pub(crate) fn added(&self) -> Added {
         Added {
             imports: index(self.imported.len()),
+            functions: index(self.functions.len()) + 1,
             counter: self.globals,
             stack: self.globals + 1,
         }
@@ -230,8 +264,9 @@ impl<'a> Source<'a> {
         &self,
         code: &CodeSection,
         hints: Option<&BranchHints>,
+        extras: &Extras,
     ) -> Result<Vec<u8>, PrepareError> {
-        self.assemble(code, hints)
+        self.assemble(code, hints, extras)
             .map_err(|error| PrepareError::Invalid {
                 message: error.to_string(),
                 place: Place {
@@ -245,6 +280,7 @@ impl<'a> Source<'a> {
         &self,
         code: &CodeSection,
         hints: Option<&BranchHints>,
+        extras: &Extras,
     ) -> Result<Vec<u8>, EncodeError> {
         let mut shift = Shift(self.added().imports);
         let mut module = Module::new();
@@ -253,6 +289,9 @@ impl<'a> Source<'a> {
         let mut functions = FunctionSection::new();
         for ty in &self.functions[self.imported.len()..] {
             functions.function(*ty);
+        }
+        for function in &extras.copies {
+            functions.function(self.functions[*function as usize]);
         }
         module.section(&functions);
         if let Some(reader) = &self.sections.tables {
@@ -265,7 +304,7 @@ impl<'a> Source<'a> {
             shift.parse_memory_section(&mut memories, reader.clone())?;
             module.section(&memories);
         }
-        module.section(&self.global_section(&mut shift)?);
+        module.section(&self.global_section(&mut shift, extras)?);
         module.section(&self.export_section(&mut shift)?);
         if let Some(reader) = &self.sections.elements {
             let mut elements = ElementSection::new();
@@ -320,7 +359,11 @@ impl<'a> Source<'a> {
         imports
     }
 
-    fn global_section(&self, shift: &mut Shift) -> Result<GlobalSection, EncodeError> {
+    fn global_section(
+        &self,
+        shift: &mut Shift,
+        extras: &Extras,
+    ) -> Result<GlobalSection, EncodeError> {
         let mut globals = GlobalSection::new();
         if let Some(reader) = &self.sections.globals {
             shift.parse_global_section(&mut globals, reader.clone())?;
@@ -332,6 +375,15 @@ impl<'a> Source<'a> {
         };
         globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
         globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
+        for ty in &extras.saved {
+            let zero = match ty {
+                ValType::I64 => ConstExpr::i64_const(0),
+                ValType::F32 => ConstExpr::f32_const(Ieee32::new(0)),
+                ValType::F64 => ConstExpr::f64_const(Ieee64::new(0)),
+                _ => ConstExpr::i32_const(0),
+            };
+            globals.global(mutable(*ty), &zero);
+        }
         Ok(globals)
     }
 

@@ -14,7 +14,7 @@ use wasmtime::{Module, Val};
 
 const MODULES: u64 = 42;
 const FUNCTIONS: u32 = 250;
-const INPUTS: u32 = 3;
+const INPUTS: u32 = 2;
 
 #[test]
 fn nan_bits_equal_cranelifts_on_10_000_programs() {

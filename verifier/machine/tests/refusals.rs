@@ -9,7 +9,10 @@ use std::time::Instant;
 
 use gio_machine::{PrepareError, PrepareLimits, WasiCall, prepare};
 use proptest::prelude::*;
-use wasm_encoder::{CodeSection, Function, FunctionSection, Instruction, Module, TypeSection};
+use wasm_encoder::{
+    CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, Module,
+    TypeSection,
+};
 
 fn refusal(wat: &str) -> PrepareError {
     let wasm = wat::parse_str(wat).unwrap();
@@ -172,7 +175,10 @@ fn repeated(instructions: &[Instruction<'_>], times: usize) -> Vec<u8> {
     let mut code = CodeSection::new();
     code.function(&body);
     let mut module = Module::new();
-    module.section(&types).section(&functions).section(&code);
+    let mut exports = ExportSection::new();
+    exports.export("_start", ExportKind::Func, 0);
+    module.section(&types).section(&functions).section(&exports);
+    module.section(&code);
     module.finish()
 }
 
@@ -202,7 +208,11 @@ fn sizes_are_bounded_and_refused_at_once() {
         ),
         (
             "locals of one function",
-            wat::parse_str(format!("(module (func (local {})))", "i32 ".repeat(10_001))).unwrap(),
+            wat::parse_str(format!(
+                r#"(module (func (export "_start") (local {})))"#,
+                "i32 ".repeat(10_001)
+            ))
+            .unwrap(),
         ),
         (
             "table elements",

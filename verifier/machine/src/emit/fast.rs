@@ -2,137 +2,293 @@
 //!
 //! It is written to its global around calls and when the function returns, so it is exact whenever the host
 //! runs or the program ends. Between two looks the program may go past its limit, by no more than it executes
-//! without a loop or a call; whoever runs it compares the final count with the limit. After a trap the count
-//! is unknown. In both cases the exact build decides.
+//! without a loop or a return; whoever runs it compares the final count with the limit. After a trap the
+//! count is unknown. In both cases the exact build decides.
 
+use wasm_encoder::{InstructionSink, ValType};
 use wasmparser::Operator;
 
-use super::{Meter, Plan, Writer};
+use super::{Extras, Meter, Plan, Writer};
 use crate::blocks::Charge;
+use crate::calls::{Calls, RESERVED_SLOTS};
+use crate::fold::Correction;
 use crate::limits::STACK_SLOTS_MAX;
+use crate::loops::Tight;
 
-/// A function that calls nothing and costs no more slots than this leaves the stack limit to its callers, who
-/// therefore keep so much in reserve. They stop too early near the limit; the exact build then decides.
-const LEAF_SLOTS: u32 = 256;
+/// Charges up to which a function without loops and calls counts directly in the global.
+const GLOBAL_CHARGES_MAX: usize = 2;
 
-/// Blocks up to which a function without loops and calls counts directly in the global.
-const GLOBAL_BLOCKS_MAX: usize = 2;
+/// Locals of one type that a refill keeps: no processor has registers for more.
+const SAVED_MAX: u32 = 16;
 
 #[derive(Debug)]
-pub(crate) struct Fast {
+pub(crate) struct Fast<'e> {
     slots: u32,
-    calls: bool,
+    counts_stack: bool,
+    looks: bool,
     in_local: bool,
-    /// Whether the next charge has to be followed by a look at the counter.
-    look: bool,
+    plan: &'e Plan<'e>,
+    calls: &'e Calls,
+    extras: &'e mut Extras,
 }
 
-impl Fast {
-    pub(crate) fn new(plan: &Plan<'_>) -> Self {
-        let calls = plan.body.calls;
-        let loops = plan.charges.iter().any(|charge| charge.loop_head);
+impl<'e> Fast<'e> {
+    pub(crate) fn new(plan: &'e Plan<'e>, calls: &'e Calls, extras: &'e mut Extras) -> Self {
+        let counted_call = |operator: &Operator<'_>| match operator {
+            Operator::Call { .. } => calls.paid(operator).is_none(),
+            other => matches!(other, Operator::CallIndirect { .. }),
+        };
+        let has_calls = plan.body.ops.iter().any(|op| counted_call(&op.operator));
+        let looks = calls.looks(plan.body.index);
         Self {
             slots: plan.body.slots,
+            counts_stack: calls.counts_stack(plan.body.index),
+            looks,
+            in_local: has_calls
+                || looks
+                || plan.charges.iter().any(|charge| charge.loop_head)
+                || plan.charges.len() > GLOBAL_CHARGES_MAX,
+            plan,
             calls,
-            in_local: calls || loops || plan.charges.len() > GLOBAL_BLOCKS_MAX,
-            look: calls,
+            extras,
         }
     }
 
     fn check_stack(&self, out: &mut Writer) {
-        let stack = out.scratch.stack;
-        let max = (STACK_SLOTS_MAX - LEAF_SLOTS).cast_signed();
-        let mut code = out.function.instructions();
-        code.global_get(out.added.stack);
-        code.i32_const(self.slots.min(STACK_SLOTS_MAX).cast_signed());
-        code.i32_add().local_tee(stack).i32_const(max).i32_gt_u();
+        let (local, global) = (out.scratch.stack, out.added.stack);
+        let slots = self.slots.min(STACK_SLOTS_MAX).cast_signed();
+        let max = (STACK_SLOTS_MAX - RESERVED_SLOTS).cast_signed();
+        let mut code = out.code();
+        code.global_get(global).i32_const(slots).i32_add();
+        code.local_tee(local).i32_const(max).i32_gt_u();
         out.cold_if();
-        out.function.instructions().unreachable().end();
+        out.code().unreachable().end();
     }
 
-    /// With the new count on the stack: keeps it, and asks for more if it is below zero.
-    fn keep_and_look(out: &mut Writer) {
+    /// Asks for more if less than `needed` is left.
+    fn look(out: &mut Writer, needed: Needed) {
         let counter = out.scratch.counter;
-        let mut code = out.function.instructions();
-        code.local_tee(counter).i64_const(0).i64_lt_s();
+        let mut code = out.code();
+        code.local_get(counter);
+        needed.push(&mut code);
+        code.i64_lt_s();
         out.cold_if();
-        let mut code = out.function.instructions();
-        code.local_get(counter).i64_const(0);
-        code.call(out.added.imports).local_set(counter).end();
+        Self::ask(out, needed);
+        out.end();
+    }
+
+    fn ask(out: &mut Writer, needed: Needed) {
+        let (counter, refill) = (out.scratch.counter, out.added.imports);
+        let mut code = out.code();
+        code.local_get(counter);
+        needed.push(&mut code);
+        code.call(refill).local_set(counter);
+    }
+
+    fn tight_head(&self, at: usize) -> bool {
+        let tight = &self.plan.tight;
+        tight.binary_search_by_key(&at, |tight| tight.head).is_ok()
+    }
+
+    /// Pairs of locals and globals that keep them.
+    fn kept(&mut self, out: &Writer, locals: &[u32]) -> Vec<(u32, u32)> {
+        let mut counts: [u32; 4] = [0; 4];
+        let mut pairs = Vec::new();
+        for &local in locals {
+            let ty = out.local_type(local);
+            let nth = match ty {
+                ValType::I32 => &mut counts[0],
+                ValType::I64 => &mut counts[1],
+                ValType::F32 => &mut counts[2],
+                _ => &mut counts[3],
+            };
+            if *nth < SAVED_MAX {
+                pairs.push((local, self.extras.saved(&out.added, ty, *nth)));
+                *nth += 1;
+            }
+        }
+        pairs
     }
 }
 
-impl Meter for Fast {
+/// How much a look wants to find.
+#[derive(Clone, Copy, Debug)]
+enum Needed {
+    Constant(u32),
+    Local(u32),
+}
+
+impl Needed {
+    fn push(self, code: &mut InstructionSink<'_>) {
+        match self {
+            Self::Constant(cu) => code.i64_const(i64::from(cu)),
+            Self::Local(local) => code.local_get(local),
+        };
+    }
+}
+
+impl Meter for Fast<'_> {
     fn enter(&mut self, out: &mut Writer) {
-        if self.calls || self.slots > LEAF_SLOTS {
+        if self.counts_stack {
             self.check_stack(out);
         }
         if self.in_local {
-            let mut code = out.function.instructions();
-            code.global_get(out.added.counter);
-            code.local_set(out.scratch.counter);
+            let (local, global) = (out.scratch.counter, out.added.counter);
+            out.code().global_get(global).local_set(local);
         }
     }
 
     fn charge(&mut self, out: &mut Writer, charge: &Charge) {
-        let cu = i64::from(charge.cu);
-        let look = std::mem::take(&mut self.look) || charge.loop_head;
         let (local, global) = (out.scratch.counter, out.added.counter);
-        let mut code = out.function.instructions();
-        if self.in_local {
-            code.local_get(local).i64_const(cu).i64_sub();
-            match look {
-                true => Self::keep_and_look(out),
-                false => {
-                    code.local_set(local);
+        let cu = i64::from(charge.cu);
+        if charge.loop_head {
+            match self.tight_head(charge.at) {
+                true => {
+                    let place = out.labels.refill_place();
+                    out.code().local_get(local).i64_const(cu).i64_lt_s();
+                    out.cold_br_if(place);
                 }
+                false => Self::look(out, Needed::Constant(charge.cu)),
             }
-        } else {
-            code.global_get(global).i64_const(cu).i64_sub();
-            code.global_set(global);
         }
+        let mut code = out.code();
+        match self.in_local {
+            true => code
+                .local_get(local)
+                .i64_const(cu)
+                .i64_sub()
+                .local_set(local),
+            false => code
+                .global_get(global)
+                .i64_const(cu)
+                .i64_sub()
+                .global_set(global),
+        };
     }
 
     fn charge_amount(&mut self, out: &mut Writer, amount: u32) {
         let (local, global) = (out.scratch.counter, out.added.counter);
         if !self.in_local {
-            let mut code = out.function.instructions();
-            code.global_get(global).local_set(local);
+            out.code().global_get(global).local_set(local);
         }
-        let mut code = out.function.instructions();
+        Self::look(out, Needed::Local(amount));
+        let mut code = out.code();
         code.local_get(local).local_get(amount).i64_sub();
-        Self::keep_and_look(out);
-        if !self.in_local {
-            let mut code = out.function.instructions();
-            code.local_get(local).global_set(global);
-        }
+        match self.in_local {
+            true => code.local_set(local),
+            false => code.global_set(global),
+        };
     }
 
-    fn before_call(&mut self, out: &mut Writer, operator: &Operator<'_>) {
+    fn refund(&mut self, out: &mut Writer, cu: i64) {
+        if cu == 0 {
+            return;
+        }
+        let (local, global) = (out.scratch.counter, out.added.counter);
+        let mut code = out.code();
+        match self.in_local {
+            true => code
+                .local_get(local)
+                .i64_const(cu)
+                .i64_add()
+                .local_set(local),
+            false => code
+                .global_get(global)
+                .i64_const(cu)
+                .i64_add()
+                .global_set(global),
+        };
+    }
+
+    fn call(&mut self, out: &mut Writer, operator: &Operator<'_>, correction: Correction) {
+        let added = out.added;
+        let stack_matters = match operator {
+            Operator::Call { function_index } => {
+                if self.calls.paid(operator).is_some() {
+                    let copy = self.extras.copy(&added, *function_index);
+                    out.code().call(copy);
+                    return;
+                }
+                self.calls.counts_stack(*function_index)
+            }
+            // If what it may reach counts, then so does this function.
+            _ => self.counts_stack,
+        };
         let (counter, stack) = (out.scratch.counter, out.scratch.stack);
-        let imports = out.added.imports;
-        let mut code = out.function.instructions();
-        code.local_get(counter).global_set(out.added.counter);
-        let to_host =
-            matches!(operator, Operator::Call { function_index } if *function_index < imports);
-        if !to_host {
-            code.local_get(stack).global_set(out.added.stack);
+        let mut code = out.code();
+        code.local_get(counter);
+        if correction.cu != 0 {
+            code.i64_const(correction.cu).i64_add();
         }
-    }
-
-    fn after_call(&mut self, out: &mut Writer) {
-        let mut code = out.function.instructions();
-        code.global_get(out.added.counter);
-        code.local_set(out.scratch.counter);
+        code.global_set(added.counter);
+        if stack_matters {
+            code.local_get(stack).global_set(added.stack);
+        }
+        out.copy_operator(operator);
+        let mut code = out.code();
+        code.global_get(added.counter);
+        if correction.cu != 0 {
+            code.i64_const(correction.cu).i64_sub();
+        }
+        code.local_set(counter);
+        if correction.look {
+            Self::look(out, Needed::Constant(0));
+        }
     }
 
     fn wraps(&self) -> bool {
         self.in_local
     }
 
+    /// A function that looks does so when it returns: then only its results are alive, so the call of the host
+    /// costs the rest of the function nothing.
     fn leave(&mut self, out: &mut Writer) {
-        let mut code = out.function.instructions();
-        code.local_get(out.scratch.counter);
-        code.global_set(out.added.counter);
+        if self.looks {
+            Self::look(out, Needed::Constant(0));
+        }
+        let (local, global) = (out.scratch.counter, out.added.counter);
+        out.code().local_get(local).global_set(global);
     }
+
+    /// Keeps the locals in globals meanwhile: no value that the loop uses is then alive across the call,
+    /// and none has to leave its register in the loop.
+    fn refill(&mut self, out: &mut Writer, tight: &Tight) {
+        let charges = &self.plan.charges;
+        let head = charges.binary_search_by_key(&tight.head, |charge| charge.at);
+        let cu = head.map_or(0, |head| charges[head].cu);
+        let kept = self.kept(out, &tight.locals);
+        for (local, global) in &kept {
+            out.code().local_get(*local).global_set(*global);
+        }
+        Self::ask(out, Needed::Constant(cu));
+        for (local, global) in &kept {
+            out.code().global_get(*global).local_set(*local);
+        }
+    }
+}
+
+/// The copy of a function whose callers have paid: it counts nothing, and is a leaf.
+#[derive(Debug)]
+pub(crate) struct Paid;
+
+impl Meter for Paid {
+    fn enter(&mut self, _: &mut Writer) {}
+
+    fn charge(&mut self, _: &mut Writer, _: &Charge) {}
+
+    fn charge_amount(&mut self, _: &mut Writer, _: u32) {}
+
+    fn refund(&mut self, _: &mut Writer, _: i64) {}
+
+    fn call(&mut self, out: &mut Writer, operator: &Operator<'_>, _: Correction) {
+        out.copy_operator(operator);
+    }
+
+    fn wraps(&self) -> bool {
+        false
+    }
+
+    fn leave(&mut self, _: &mut Writer) {}
+
+    fn refill(&mut self, _: &mut Writer, _: &Tight) {}
 }

@@ -55,6 +55,8 @@ const GLOBALS: u32 = 2;
 const LEAVES: u32 = 4;
 /// Table slots; those behind the leaves are null.
 const TABLE: u32 = 5;
+/// Every so many functions one has no blocks and calls nothing: it always costs the same.
+const STRAIGHT_EVERY: u32 = 4;
 /// Executed operators a function may reach by calling others, roughly.
 const COST_MAX: u64 = 30_000;
 
@@ -87,7 +89,8 @@ pub fn generate(seed: u64, funcs: u32, taste: Taste) -> Program {
             items: Vec::new(),
             results: made.iter().map(|(func, _)| func.result).collect(),
             costs: made.iter().map(|(_, cost)| *cost).collect(),
-            calls: index >= LEAVES,
+            calls: index >= LEAVES && index % STRAIGHT_EVERY != 0,
+            straight: index % STRAIGHT_EVERY == 0,
             loops: 0,
             multiplier: 1,
             cost: 0,
@@ -115,6 +118,7 @@ struct Writer {
     results: Vec<ValType>,
     costs: Vec<u64>,
     calls: bool,
+    straight: bool,
     loops: u32,
     multiplier: u64,
     cost: u64,
@@ -125,8 +129,12 @@ struct Writer {
 
 impl Writer {
     fn function(&mut self) {
-        for _ in 0..self.taste.statements {
-            self.statement(3);
+        let statements = match self.straight {
+            true => 2,
+            false => self.taste.statements,
+        };
+        for _ in 0..statements {
+            self.statement(if self.straight { 1 } else { 3 });
         }
         self.expr(self.result, 3);
         self.op(I::End);
@@ -394,8 +402,8 @@ impl Writer {
                 self.expr(ValType::I32, depth);
                 self.op(I::Select);
             }
-            3 => self.block_expr(ty, depth),
-            4 => self.if_expr(ty, depth),
+            3 if !self.straight => self.block_expr(ty, depth),
+            4 if !self.straight => self.if_expr(ty, depth),
             5 => self.call(ty, depth),
             6 => self.load(ty, depth),
             7 | 8 => self.convert(ty, depth),

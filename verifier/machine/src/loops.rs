@@ -1,0 +1,85 @@
+//! The loops of a function that are worth keeping in registers.
+
+use std::collections::BTreeMap;
+
+use wasmparser::{BlockType, Operator};
+
+use crate::blocks::Charge;
+use crate::body::Op;
+
+/// An innermost loop without calls, parameters and results.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tight {
+    /// Index of its `loop`.
+    pub(crate) at: usize,
+    /// Place of its head's charge.
+    pub(crate) head: usize,
+    /// The locals that it begins with, as far as it reads them before it writes them, ascending.
+    pub(crate) locals: Vec<u32>,
+}
+
+/// The tight ones among the loops that begin at `heads`, in the same order.
+pub(crate) fn tight(ops: &[Op<'_>], charges: &[Charge], heads: &[usize]) -> Vec<Tight> {
+    let mut search = Search::default();
+    let mut heads = heads.iter().peekable();
+    let mut charges = charges.iter().filter(|charge| charge.loop_head).peekable();
+    for (at, op) in ops.iter().enumerate() {
+        match &op.operator {
+            Operator::Loop { blockty } if heads.next_if_eq(&&at).is_some() => {
+                while charges.next_if(|charge| charge.at < at).is_some() {}
+                let head = charges.peek().filter(|_| *blockty == BlockType::Empty);
+                search.open(at, head.map(|charge| charge.at));
+            }
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                search.frames.push(None);
+            }
+            Operator::End => search.close(),
+            Operator::LocalGet { local_index } => search.touch(*local_index, true),
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                search.touch(*local_index, false);
+            }
+            Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::MemoryGrow { .. } => search.touched = None,
+            _ => {}
+        }
+    }
+    search.found.sort_unstable_by_key(|tight| tight.at);
+    search.found
+}
+
+#[derive(Debug, Default)]
+struct Search {
+    found: Vec<Tight>,
+    /// For every open block that may be such a loop, its `loop` and the place of its head's charge.
+    frames: Vec<Option<(usize, usize)>>,
+    /// Locals touched since the innermost loop began, and whether they were read first; `None` outside
+    /// loops, and once there was a call or another loop.
+    touched: Option<BTreeMap<u32, bool>>,
+}
+
+impl Search {
+    fn open(&mut self, at: usize, head: Option<usize>) {
+        self.frames.push(head.map(|head| (at, head)));
+        self.touched = Some(BTreeMap::new());
+    }
+
+    fn close(&mut self) {
+        if let Some(Some((at, head))) = self.frames.pop()
+            && let Some(touched) = self.touched.take()
+        {
+            let read_first = touched.into_iter().filter(|(_, read)| *read);
+            let locals = read_first.map(|(local, _)| local).collect();
+            self.found.push(Tight { at, head, locals });
+        }
+    }
+
+    fn touch(&mut self, local: u32, read: bool) {
+        if let Some(touched) = &mut self.touched {
+            touched.entry(local).or_insert(read);
+        }
+    }
+}
