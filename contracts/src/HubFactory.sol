@@ -35,7 +35,8 @@ contract HubFactory is IHubFactory {
     /* CONSTRUCTOR */
 
     /// @dev The whitelist is deployed first, with the address this factory will have; a whitelist for any other address
-    /// is refused here, so that neither needs an owner who would join them later.
+    /// is refused here, so that neither needs an owner who would join them later. A later factory of the same DAO lists
+    /// nothing until a vote admits it.
     /// @param implementation_ A deployed `HubWallet`.
     /// @param parameters_ What every wallet of this factory is made with.
     constructor(address implementation_, WalletParameters memory parameters_) {
@@ -124,7 +125,11 @@ contract HubFactory is IHubFactory {
         bool governed = p.dao != address(0) && p.treasury != address(0);
         bool sensible = p.freezeQuota != 0 && p.lockPercent < 100 && p.daoFeePerMille <= 1000;
         if (!coded || !governed || !sensible) revert ParametersInvalid();
-        address admitted = IWhitelist(p.whitelist).factory();
-        if (admitted != address(this)) revert WhitelistOfOtherFactory(admitted);
+        address first = IWhitelist(p.whitelist).factory();
+        if (first == address(this)) return;
+        // A later factory of the same DAO, which the DAO may admit.
+        if (first.code.length == 0 || IHubFactory(first).parameters().dao != p.dao) {
+            revert WhitelistOfOtherFactory(first);
+        }
     }
 }

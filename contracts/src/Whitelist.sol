@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IHubFactory} from "./interfaces/IHubFactory.sol";
 import {IHubWallet} from "./interfaces/IHubWallet.sol";
 import {IWhitelist} from "./interfaces/IWhitelist.sol";
 import {Pages} from "./libraries/Pages.sol";
-import {HubRecord} from "./types/Wallet.sol";
+import {HubRecord, WalletParameters} from "./types/Wallet.sol";
 
 /// @title Whitelist
 /// @notice See {IWhitelist}.
@@ -32,6 +33,8 @@ contract Whitelist is IWhitelist {
 
     /* STORAGE */
 
+    /// @inheritdoc IWhitelist
+    mapping(address factory => bool) public isAdmitted;
     mapping(address wallet => Entry) private _entries;
     address[] private _wallets;
 
@@ -41,13 +44,27 @@ contract Whitelist is IWhitelist {
     constructor(address factory_) {
         if (factory_ == address(0)) revert FactoryZero();
         FACTORY = factory_;
+        isAdmitted[factory_] = true;
+    }
+
+    /* THE DAO */
+
+    /// @inheritdoc IWhitelist
+    function admit(address factory_, bool admitted) external {
+        address dao_ = dao();
+        if (msg.sender != dao_) revert NotWhitelistDao(msg.sender, dao_);
+        if (factory_.code.length == 0) revert FactoryForeign(factory_);
+        WalletParameters memory p = IHubFactory(factory_).parameters();
+        if (p.whitelist != address(this) || p.dao != dao_) revert FactoryForeign(factory_);
+        isAdmitted[factory_] = admitted;
+        emit FactoryAdmitted(factory_, admitted);
     }
 
     /* THE FACTORY */
 
     /// @inheritdoc IWhitelist
     function list(address wallet, address owner) external {
-        if (msg.sender != FACTORY) revert NotFactory(msg.sender, FACTORY);
+        if (!isAdmitted[msg.sender]) revert NotFactory(msg.sender, FACTORY);
         Entry storage entry = _entries[wallet];
         entry.owner = owner;
         entry.listedAt = uint64(block.timestamp);
@@ -81,6 +98,16 @@ contract Whitelist is IWhitelist {
     /// @inheritdoc IWhitelist
     function factory() external view returns (address) {
         return FACTORY;
+    }
+
+    /// @inheritdoc IWhitelist
+    function dao() public view returns (address) {
+        return IHubFactory(FACTORY).parameters().dao;
+    }
+
+    /// @inheritdoc IWhitelist
+    function isListed(address wallet) external view returns (bool) {
+        return _entries[wallet].owner != address(0);
     }
 
     /// @inheritdoc IWhitelist

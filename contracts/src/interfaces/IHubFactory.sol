@@ -19,7 +19,7 @@ interface IHubFactory {
 
     /* ERRORS */
 
-    /// @notice The whitelist was deployed for another factory.
+    /// @notice The whitelist was deployed for another factory, of another DAO.
     error WhitelistOfOtherFactory(address factory);
     /// @notice Parameters no wallet could work with: an address without code, no quota, or a lock of everything.
     error ParametersInvalid();

@@ -30,6 +30,8 @@ interface IWhitelist {
 
     /// @notice The factory made a wallet.
     event HubListed(address indexed wallet, address indexed owner);
+    /// @notice The DAO admitted another factory, or lets one list no more wallets.
+    event FactoryAdmitted(address indexed factory, bool admitted);
     /// @notice A hub froze its stake and gave its record.
     event HubRegistered(address indexed wallet, address indexed owner, HubRecord record);
     /// @notice A hub changed its record.
@@ -37,7 +39,7 @@ interface IWhitelist {
 
     /* ERRORS */
 
-    /// @notice Only the admitted factory lists wallets.
+    /// @notice Only admitted factories list wallets; `factory` is the first one.
     error NotFactory(address caller, address factory);
     /// @notice The whitelist knows only wallets the admitted factory made.
     error WalletUnknown(address wallet);
@@ -47,12 +49,22 @@ interface IWhitelist {
     error HubNotRegistered(address wallet);
     /// @notice A text of the record is missing or too long.
     error RecordFieldLength(RecordField field, uint256 length, uint256 max);
+    /// @notice Only the DAO admits factories.
+    error NotWhitelistDao(address caller, address dao);
+    /// @notice A factory for another whitelist or DAO, or no factory at all.
+    error FactoryForeign(address factory);
     /// @notice A whitelist without a factory could never list anything.
     error FactoryZero();
 
     /* FUNCTIONS */
 
-    /// @notice Lists a new wallet. Only the admitted factory.
+    /// @notice Lets another factory list its wallets, or stops one from listing more (GV-24). Only the DAO.
+    /// @dev Wallets that are listed stay listed (R13).
+    /// @param factory_ A factory made for this whitelist and its DAO.
+    /// @param admitted Whether it may list.
+    function admit(address factory_, bool admitted) external;
+
+    /// @notice Lists a new wallet. Only admitted factories.
     /// @param wallet The wallet it made.
     /// @param owner Its owner.
     function list(address wallet, address owner) external;
@@ -67,9 +79,23 @@ interface IWhitelist {
     /// @param record The new record.
     function changeRecord(address wallet, HubRecord calldata record) external;
 
-    /// @notice The factory whose wallets are admitted.
+    /// @notice The first factory, which names the DAO.
     /// @return The factory.
     function factory() external view returns (address);
+
+    /// @notice Whether a factory may list wallets.
+    /// @param factory_ Any address.
+    /// @return True if so.
+    function isAdmitted(address factory_) external view returns (bool);
+
+    /// @notice Who admits factories: the DAO of the first one.
+    /// @return The DAO's timelock.
+    function dao() external view returns (address);
+
+    /// @notice Whether a wallet is listed.
+    /// @param wallet Any address.
+    /// @return True if an admitted factory made it.
+    function isListed(address wallet) external view returns (bool);
 
     /// @notice How many wallets are listed.
     /// @return The count.

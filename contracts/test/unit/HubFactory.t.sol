@@ -18,6 +18,15 @@ contract HubFactoryTest is BaseTest {
         new HubFactory(implementation_, parameters);
     }
 
+    function test_constructor_whitelistOfAFactoryThatIsNotThere_reverts() public {
+        Whitelist other = new Whitelist(makeAddr("never deployed"));
+        WalletParameters memory parameters = _parameters(address(token), address(other));
+        vm.expectRevert(
+            abi.encodeWithSelector(IHubFactory.WhitelistOfOtherFactory.selector, makeAddr("never deployed"))
+        );
+        new HubFactory(address(implementation), parameters);
+    }
+
     function test_constructor_parametersNoWalletCouldUse_reverts(uint8 percent, uint16 fee) public {
         WalletParameters memory good = _parameters(address(token), address(whitelist));
         _refused(makeAddr("no code"), good);
@@ -43,8 +52,10 @@ contract HubFactoryTest is BaseTest {
         _refused(address(implementation), bad);
     }
 
-    function test_constructor_whitelistOfOtherFactory_reverts() public {
+    function test_constructor_whitelistOfOtherDaosFactory_reverts(address otherDao) public {
+        vm.assume(otherDao != dao && otherDao != address(0));
         WalletParameters memory parameters = _parameters(address(token), address(whitelist));
+        parameters.dao = otherDao;
         vm.expectRevert(abi.encodeWithSelector(IHubFactory.WhitelistOfOtherFactory.selector, address(factory)));
         new HubFactory(address(implementation), parameters);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {HubFactory} from "src/HubFactory.sol";
 import {HubWallet} from "src/HubWallet.sol";
 import {Whitelist} from "src/Whitelist.sol";
 import {IWhitelist} from "src/interfaces/IWhitelist.sol";
@@ -155,5 +156,54 @@ contract WhitelistTest is BaseTest {
             address expected = first ? address(wallet) : factory.predictHub(stranger.addr, bytes32(offset + i - 1));
             assertEq(page[i].wallet, expected);
         }
+    }
+
+    /* SEVERAL FACTORIES (GV-24) */
+
+    function _second() private returns (HubFactory) {
+        return new HubFactory(address(implementation), _parameters(address(token), address(whitelist)));
+    }
+
+    function test_admit_byOthers_reverts(address caller) public {
+        vm.assume(caller != dao);
+        HubFactory second = _second();
+        vm.expectRevert(abi.encodeWithSelector(IWhitelist.NotWhitelistDao.selector, caller, dao));
+        vm.prank(caller);
+        whitelist.admit(address(second), true);
+    }
+
+    function test_admit_ofAForeignFactory_reverts() public {
+        vm.startPrank(dao);
+        vm.expectRevert(abi.encodeWithSelector(IWhitelist.FactoryForeign.selector, stranger.addr));
+        whitelist.admit(stranger.addr, true);
+        vm.stopPrank();
+        (, HubFactory foreign) = _deployFactory(address(token));
+        vm.expectRevert(abi.encodeWithSelector(IWhitelist.FactoryForeign.selector, address(foreign)));
+        vm.prank(dao);
+        whitelist.admit(address(foreign), true);
+    }
+
+    function test_admit_letsASecondFactoryList_untilItIsDismissed() public {
+        HubFactory second = _second();
+        vm.expectRevert(abi.encodeWithSelector(IWhitelist.NotFactory.selector, address(second), address(factory)));
+        vm.prank(stranger.addr);
+        second.createHub(0);
+
+        vm.expectEmit(address(whitelist));
+        emit IWhitelist.FactoryAdmitted(address(second), true);
+        vm.prank(dao);
+        whitelist.admit(address(second), true);
+        vm.prank(stranger.addr);
+        address made = second.createHub(0);
+        assertTrue(whitelist.isListed(made));
+        assertEq(whitelist.hub(made).owner, stranger.addr);
+
+        vm.prank(dao);
+        whitelist.admit(address(second), false);
+        assertFalse(whitelist.isAdmitted(address(second)));
+        assertTrue(whitelist.isListed(made), "a listed wallet stays listed (R13)");
+        vm.expectRevert(abi.encodeWithSelector(IWhitelist.NotFactory.selector, address(second), address(factory)));
+        vm.prank(stranger.addr);
+        second.createHub("again");
     }
 }

@@ -49,10 +49,12 @@ sol! {
 
     #[derive(Debug)]
     interface Whitelist {
+        error FactoryForeign(address factory);
         error FactoryZero();
         error HubNotRegistered(address wallet);
         error NotFactory(address caller, address factory);
         error NotHubOwner(address caller, address owner);
+        error NotWhitelistDao(address caller, address dao);
         error RecordFieldLength(uint8 field, uint256 length, uint256 max);
         error WalletUnknown(address wallet);
 

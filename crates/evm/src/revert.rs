@@ -143,11 +143,11 @@ pub enum RevertReason {
     // Factory and whitelist.
     #[error("the factory's parameters are invalid")]
     ParametersInvalid,
-    #[error("the whitelist belongs to the factory {factory}")]
+    #[error("the whitelist belongs to the factory {factory} of another DAO")]
     WhitelistOfOtherFactory { factory: Address },
     #[error("this salt already made the wallet {wallet}")]
     WalletExists { wallet: Address },
-    #[error("{caller} is not the factory {factory}")]
+    #[error("{caller} is neither the factory {factory} nor another the DAO admitted")]
     NotFactory { caller: Address, factory: Address },
     #[error("{wallet} is no wallet of this market")]
     WalletUnknown { wallet: Address },
@@ -165,6 +165,10 @@ pub enum RevertReason {
     },
     #[error("a whitelist needs a factory")]
     FactoryZero,
+    #[error("{factory} is no factory for this whitelist and its DAO")]
+    FactoryForeign { factory: Address },
+    #[error("only the DAO {dao} admits factories, not {caller}")]
+    NotWhitelistDao { caller: Address, dao: Address },
 
     // Token.
     #[error("{holder} holds {balance} GIO, this needs {needed} GIO")]

@@ -229,7 +229,12 @@ fn token(error: T) -> Result<RevertReason, OutOfRange> {
 #[expect(clippy::unnecessary_wraps, reason = "the same shape as its siblings")]
 fn whitelist(error: L) -> Result<RevertReason, OutOfRange> {
     Ok(match error {
+        L::FactoryForeign(e) => RevertReason::FactoryForeign { factory: e.factory },
         L::FactoryZero(_) => RevertReason::FactoryZero,
+        L::NotWhitelistDao(e) => RevertReason::NotWhitelistDao {
+            caller: e.caller,
+            dao: e.dao,
+        },
         L::HubNotRegistered(e) => RevertReason::HubNotRegistered { wallet: e.wallet },
         L::NotFactory(e) => RevertReason::NotFactory {
             caller: e.caller,
