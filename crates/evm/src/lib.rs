@@ -17,6 +17,7 @@ pub mod devnet;
 mod error;
 mod event;
 mod info;
+mod payout;
 mod revert;
 mod rpc;
 mod sender;
@@ -29,5 +30,6 @@ pub use info::{
     BlockHead, DealInfo, FalseBill, HubInfo, HubKind, HubRecord, PayoutClaim, Permit, SumStep,
     TxInfo, WalletInfo, WalletState,
 };
+pub use payout::{PayoutError, PayoutTree};
 pub use revert::RevertReason;
 pub use rpc::Timing;

@@ -11,5 +11,6 @@ mod faults;
 mod ids;
 mod market;
 mod nonces;
+mod period;
 mod proxy;
 mod reverts;
