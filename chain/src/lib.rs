@@ -3,14 +3,21 @@
 
 #![warn(missing_docs)]
 
+mod address;
 mod bodies;
 mod chain;
+pub mod cli;
+mod commands;
+pub mod config;
 mod ledger;
 mod mempool;
+mod node;
 mod peers;
+mod rpc;
 mod store;
 pub mod wire;
 
+pub use address::{AddressError, script_of};
 pub use bodies::{BodyError, BodyFile, BodyLog, BodyPlace};
 pub use chain::{
     AddBlockError, AddHeadersError, Added, Chain, ChainError, ChainEvent, InvalidBlock,

@@ -38,6 +38,10 @@ pub struct PeerSettings {
     pub listen: Option<SocketAddr>,
     /// Nodes to stay connected to.
     pub connect: Vec<SocketAddr>,
+    /// Whether to seek other nodes besides those.
+    pub discover: bool,
+    /// Addresses to begin that search with.
+    pub seeds: Vec<SocketAddr>,
     /// The least work a branch must have to be worth memory.
     pub min_work: Work,
     /// The file that keeps addresses between runs.

@@ -152,7 +152,11 @@ impl Manager {
         };
         let text = std::fs::read(&settings.book).unwrap_or_default();
         // A damaged book is worth no more than an empty one.
-        let book = serde_json::from_slice(&text).unwrap_or_else(|_| AddressBook::new(local));
+        let mut book: AddressBook =
+            serde_json::from_slice(&text).unwrap_or_else(|_| AddressBook::new(local));
+        for seed in &settings.seeds {
+            book.learn(*seed, unix_now(), unix_now());
+        }
         let now = Instant::now();
         let connect = settings.connect.iter();
         Ok(Self {

@@ -43,6 +43,8 @@ impl Node {
         let settings = PeerSettings {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             connect: vec![],
+            discover: false,
+            seeds: vec![],
             min_work,
             book: folder.path().join("peers.json"),
             agent: "/test/".to_owned(),

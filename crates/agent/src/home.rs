@@ -20,6 +20,8 @@ pub enum Role {
     Miner,
     /// gio-buyer
     Buyer,
+    /// gio-chain
+    Chain,
 }
 
 impl Role {
@@ -30,6 +32,7 @@ impl Role {
             Self::Hub => "hub",
             Self::Miner => "miner",
             Self::Buyer => "buyer",
+            Self::Chain => "chain",
         }
     }
 }

@@ -70,9 +70,7 @@ impl Manager {
             .collect();
         due.into_iter().for_each(|address| self.dial(address));
         let outbound = self.slots.values().filter(|slot| slot.outbound).count();
-        // Nodes named by hand are company enough: then nobody else is sought.
-        if !self.settings.connect.is_empty() || !self.manual.is_empty() || outbound >= OUTBOUND_MAX
-        {
+        if !self.settings.discover || outbound >= OUTBOUND_MAX {
             return;
         }
         let connected = |address: &SocketAddr| {

@@ -1,0 +1,222 @@
+//! Builds the node and runs it: every part in order, every loop by name.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gio_agent::files::{Access, write_durably};
+use gio_agent::{ExitStatus, Home, UserError, random_word, shutdown_signal};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::bodies::BodyFile;
+use crate::chain::{Chain, ChainError};
+use crate::commands::{config, params};
+use crate::config::Config;
+use crate::ledger::{Ledger, LedgerHandle};
+use crate::peers::{Manager, PeerSettings, PeersHandle};
+use crate::rpc::{Api, Rpc};
+use crate::store::{Store, StoreError};
+
+/// How often progress is looked at.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// Opens the chain in a folder; `reindex` makes its index again from the blocks.
+///
+/// # Errors
+/// What is wrong with the files, with a hint.
+pub(crate) fn open_chain(home: &Home, config: &Config, reindex: bool) -> Result<Chain, UserError> {
+    let (params, index) = (params(config), home.path("index"));
+    if reindex && index.exists() {
+        std::fs::remove_file(&index)?;
+    }
+    let opened = || -> Result<Chain, ChainError> {
+        let store = Store::open(&index, &params)?;
+        let (blocks, magic) = (home.path("blocks"), params.magic);
+        if reindex {
+            let bodies = BodyFile::open(&blocks, magic, 0)?;
+            return Chain::reindex(params.clone(), store, bodies);
+        }
+        Chain::open(params.clone(), store, |end| {
+            BodyFile::open(&blocks, magic, end)
+        })
+    };
+    opened().map_err(|error| {
+        let hint = match &error {
+            ChainError::Store(StoreError::OtherNetwork { .. }) => {
+                "a folder never changes its network: correct config.toml or choose another --home"
+            }
+            ChainError::Store(StoreError::InUse) => "stop the other node first",
+            ChainError::Store(StoreError::UnknownFormat(_)) => {
+                "run the version that wrote it, or `gio-chain node --reindex`"
+            }
+            ChainError::Store(_) | ChainError::Body(_) | ChainError::Undo(_) => {
+                "`gio-chain node --reindex` makes the index again from the blocks"
+            }
+        };
+        UserError::new(error, ExitStatus::Failure).hint(hint)
+    })
+}
+
+/// `gio-chain node`.
+///
+/// # Errors
+/// Whatever keeps the node from starting, or made one of its loops stop.
+pub(crate) async fn start(home: &Home, reindex: bool) -> Result<(), UserError> {
+    let config = config(home)?;
+    let _lock = home.lock().map_err(|error| {
+        UserError::new(error, ExitStatus::Usage).hint("one node at a time uses a folder")
+    })?;
+    if reindex {
+        info!("making the index again from the blocks");
+    }
+    let chain = open_chain(home, &config, reindex)?;
+    info!(height = chain.tip_height(), tip = %chain.tip(), "the chain is open");
+    let random = random_word();
+    let (tag, nonce) = (first_eight(&random.0), first_eight(&random.0[24..]));
+    let (ledger, work) = LedgerHandle::new(Ledger::new(chain, tag));
+    let stop = CancellationToken::new();
+    let mut loops = Loops {
+        tasks: JoinSet::new(),
+    };
+    loops.tasks.spawn_blocking(move || {
+        work();
+        ("ledger", Ok(()))
+    });
+    let outcome = run(
+        home,
+        &config,
+        ledger,
+        u64::from_le_bytes(nonce),
+        &stop,
+        &mut loops,
+    )
+    .await;
+    info!("stopping");
+    stop.cancel();
+    while loops.tasks.join_next().await.is_some() {}
+    for name in [COOKIE, ENDPOINTS] {
+        // Gone already is fine: they are only true while the node runs.
+        let _ = std::fs::remove_file(home.path(name));
+    }
+    outcome
+}
+
+/// The password of JSON-RPC, new at every start.
+pub(crate) const COOKIE: &str = ".cookie";
+/// Where the node listens.
+pub(crate) const ENDPOINTS: &str = "endpoints.json";
+
+fn first_eight(bytes: &[u8]) -> [u8; 8] {
+    bytes.first_chunk().copied().unwrap_or_default()
+}
+
+async fn run(
+    home: &Home,
+    config: &Config,
+    ledger: LedgerHandle,
+    nonce: u64,
+    stop: &CancellationToken,
+    loops: &mut Loops,
+) -> Result<(), UserError> {
+    let (peers, commands) = PeersHandle::new();
+    let settings = PeerSettings {
+        listen: config.listen,
+        connect: config.connect.clone(),
+        discover: config.discover,
+        seeds: config.seeds.clone(),
+        min_work: config.min_work(),
+        book: home.path("peers.json"),
+        agent: concat!("/gio-chain:", env!("CARGO_PKG_VERSION"), "/").to_owned(),
+        nonce,
+    };
+    let manager = Manager::start(settings, ledger.clone(), commands, stop.clone()).await?;
+    let listening = manager.listening();
+    let api = Api {
+        ledger: ledger.clone(),
+        peers,
+        stop: stop.clone(),
+        network: config.network.network(),
+        listening,
+    };
+    let cookie = format!("__cookie__:{:x}", random_word());
+    write_durably(&home.path(COOKIE), cookie.as_bytes(), Access::Secret)?;
+    let rpc = Rpc::bind(config.rpc, api, &cookie).await?;
+    let endpoints = json!({"peers": listening, "rpc": rpc.address()});
+    write_durably(
+        &home.path(ENDPOINTS),
+        endpoints.to_string().as_bytes(),
+        Access::Public,
+    )?;
+    info!(peers = %listening, rpc = %rpc.address(), "the node is ready");
+    loops.add("peers", async move {
+        manager.run().await.map_err(UserError::from)
+    });
+    loops.add(
+        "rpc",
+        async move { rpc.run().await.map_err(UserError::from) },
+    );
+    let until = stop.clone();
+    loops.add("progress", async move {
+        progress(ledger, listening, until).await;
+        Ok(())
+    });
+    tokio::select! {
+        () = shutdown_signal() => Ok(()),
+        () = stop.cancelled() => Ok(()),
+        ended = loops.tasks.join_next() => match ended {
+            Some(Ok((_, Err(error)))) => Err(error),
+            // A loop may have heard of the stop before this one did.
+            Some(Ok((_, Ok(())))) if stop.is_cancelled() => Ok(()),
+            Some(Ok((name, Ok(())))) => Err(UserError::new(format!("the {name} ended"), ExitStatus::Failure)),
+            Some(Err(error)) => Err(error.into()),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The node's loops, each with its name.
+struct Loops {
+    tasks: JoinSet<(&'static str, Result<(), UserError>)>,
+}
+
+impl Loops {
+    fn add(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = Result<(), UserError>> + Send + 'static,
+    ) {
+        self.tasks.spawn(async move { (name, work.await) });
+    }
+}
+
+/// Says how far the node is while it catches up.
+async fn progress(ledger: LedgerHandle, listening: SocketAddr, stop: CancellationToken) {
+    let mut told = 0;
+    let mut tick = tokio::time::interval(PROGRESS);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let heights = ledger.call(|ledger| {
+            let (chain, tree) = (ledger.chain(), ledger.chain().headers());
+            let headers = tree.height(&tree.best_header()).unwrap_or(0);
+            (chain.tip_height(), headers)
+        });
+        let Ok((blocks, headers)) = heights.await else {
+            return;
+        };
+        if blocks < headers {
+            let percent = u64::from(blocks) * 100 / u64::from(headers.max(1));
+            info!(blocks, headers, percent, "syncing");
+            if blocks == told {
+                warn!(%listening, "no block came since; no peer may have them");
+            }
+        } else if blocks != told {
+            info!(blocks, "at the tip");
+        }
+        told = blocks;
+    }
+}

@@ -1,0 +1,245 @@
+//! The methods.
+
+use std::net::SocketAddr;
+
+use gio_coin::{BlockHash, Network, Script, Transaction, Txid};
+use serde_json::{Value, json};
+
+use super::Api;
+use super::blocks::{block_json, body, header_json, no_block, transaction_json};
+use super::error::{
+    CallError, DECODE, INTERNAL, INVALID, MISC, MISSING_INPUTS, NO_METHOD, NOT_CONNECTED,
+    NOT_FOUND, REJECTED, explain,
+};
+use super::params::Params;
+use crate::address::script_of;
+use crate::ledger::{Ledger, SubmitError};
+use crate::mempool::AdmitError;
+use crate::peers::{Command, Stay};
+
+/// Blocks mined by one call.
+const GENERATE_MAX: u32 = 10_000;
+
+type Answer = Result<Value, CallError>;
+
+/// Calls a method.
+pub(super) async fn call(api: &Api, method: &str, params: Params) -> Answer {
+    match method {
+        "generate" | "generatetoaddress" | "generatetoscript" => {
+            generate(api, method, &params).await
+        }
+        "sendrawtransaction" => send_transaction(api, &params).await,
+        "addnode" | "disconnectnode" | "setnetworkactive" | "getpeerinfo"
+        | "getconnectioncount" | "getnetworkinfo" | "listbanned" | "clearbanned" => {
+            network(api, method, &params).await
+        }
+        "stop" => {
+            api.stop.cancel();
+            Ok(json!("the node is stopping"))
+        }
+        _ => {
+            let (method, network) = (method.to_owned(), api.network);
+            let read = api
+                .ledger
+                .call(move |ledger| read(ledger, network, &method, &params));
+            read.await?
+        }
+    }
+}
+
+/// Methods that only look at the ledger.
+fn read(ledger: &Ledger, network: Network, method: &str, params: &Params) -> Answer {
+    let chain = ledger.chain();
+    match method {
+        "getblockchaininfo" => Ok(chain_info(ledger, network)),
+        "getblockcount" => Ok(json!(chain.tip_height())),
+        "getbestblockhash" => Ok(json!(chain.tip().to_string())),
+        "getblockhash" => {
+            let height = params.number(0, "height")?;
+            let found = chain.headers().ancestor(&chain.tip(), height);
+            let beyond = || CallError::new(INVALID, "the chain is not that high");
+            Ok(json!(found.ok_or_else(beyond)?.to_string()))
+        }
+        "getblockheader" => {
+            let id: BlockHash = params.parsed(0, "blockhash")?;
+            if params.verbosity(1, 1)? > 0 {
+                return header_json(chain, &id);
+            }
+            let header = chain.headers().header(&id).ok_or_else(|| no_block(&id))?;
+            Ok(json!(hex::encode(header.encode())))
+        }
+        "getblock" => {
+            let verbosity = params.verbosity(1, 1)?;
+            block_json(chain, &params.parsed(0, "blockhash")?, verbosity)
+        }
+        "getrawtransaction" => raw_transaction(ledger, params),
+        "gettxoutsetinfo" => {
+            let digest = chain
+                .coins_digest()
+                .map_err(|error| CallError::internal(&error))?;
+            Ok(json!({
+                "height": chain.tip_height(),
+                "bestblock": chain.tip().to_string(),
+                "coins_digest": hex::encode(digest),
+            }))
+        }
+        "getmempoolinfo" => Ok(json!({
+            "loaded": true,
+            "size": ledger.mempool().len(),
+            "bytes": ledger.mempool().bytes(),
+            "minrate": ledger.mempool().rate_min().to_string(),
+        })),
+        "getrawmempool" => Ok(ledger
+            .mempool()
+            .iter()
+            .map(|(id, _)| json!(id.to_string()))
+            .collect()),
+        other => Err(CallError::new(
+            NO_METHOD,
+            format!("there is no method `{other}`"),
+        )),
+    }
+}
+
+fn chain_info(ledger: &Ledger, network: Network) -> Value {
+    let (chain, tree) = (ledger.chain(), ledger.chain().headers());
+    let tip = chain.tip();
+    let best = tree.best_header();
+    let bits = tree.header(&tip).map(|header| header.bits.0);
+    json!({
+        "chain": network.name(),
+        "blocks": chain.tip_height(),
+        "headers": tree.height(&best),
+        "bestblockhash": tip.to_string(),
+        "bits": bits.map(|bits| format!("{bits:08x}")),
+        "time": tree.header(&tip).map(|header| header.time),
+        "mediantime": tree.median_time_past(&tip),
+        "initialblockdownload": best != tip,
+        "chainwork": tree.work(&tip).map(|work| hex::encode(work.to_be_bytes())),
+        "pruned": false,
+    })
+}
+
+fn raw_transaction(ledger: &Ledger, params: &Params) -> Answer {
+    let txid: Txid = params.parsed(0, "txid")?;
+    let verbose = params.verbosity(1, 0)? > 0;
+    let mut block = None;
+    let transaction: Option<Transaction> = if params.has(2) {
+        let id: BlockHash = params.parsed(2, "blockhash")?;
+        block = Some(id);
+        let transactions = body(ledger.chain(), &id)?.transactions;
+        transactions.into_iter().find(|each| each.txid() == txid)
+    } else {
+        let entry = ledger.mempool().get(&txid);
+        entry.map(|entry| entry.transaction.clone())
+    };
+    let unknown = || {
+        let text = "no such transaction waits; name the block of a confirmed one";
+        CallError::new(NOT_FOUND, text)
+    };
+    let transaction = transaction.ok_or_else(unknown)?;
+    if !verbose {
+        return Ok(json!(hex::encode(transaction.encode())));
+    }
+    let mut told = transaction_json(&transaction);
+    if let Some(id) = block {
+        told["blockhash"] = json!(id.to_string());
+    }
+    Ok(told)
+}
+
+async fn send_transaction(api: &Api, params: &Params) -> Answer {
+    let bytes = params.hex(0, "hexstring")?;
+    let malformed = |error: gio_coin::DecodeError| CallError::new(DECODE, error.to_string());
+    let transaction = Transaction::decode(&bytes).map_err(malformed)?;
+    let submitted = api.ledger.call(|ledger| ledger.submit(transaction)).await?;
+    let txid = submitted.map_err(|error| {
+        let code = match &error {
+            SubmitError::Chain(_) => INTERNAL,
+            SubmitError::Refused(AdmitError::MissingCoin(_)) => MISSING_INPUTS,
+            SubmitError::Refused(_) => REJECTED,
+        };
+        CallError::new(code, explain(&error))
+    })?;
+    api.peers.send(Command::Announce(txid)).await?;
+    Ok(json!(txid.to_string()))
+}
+
+async fn generate(api: &Api, method: &str, params: &Params) -> Answer {
+    if api.network != Network::Regtest {
+        return Err(CallError::new(
+            MISC,
+            "blocks are made at will on regtest only",
+        ));
+    }
+    let count = params.number(0, "nblocks")?;
+    if count > GENERATE_MAX {
+        let text = format!("at most {GENERATE_MAX} blocks at a time");
+        return Err(CallError::new(INVALID, text));
+    }
+    let script = match method {
+        // Anybody can spend it: for tests that do not care.
+        "generate" => Script::new([gio_coin::opcode::OP_1]),
+        "generatetoscript" => Script::new(params.hex(1, "script")?),
+        _ => {
+            let text = params.text(1, "address")?;
+            let prefixes = gio_coin::Params::of(api.network).prefixes;
+            let wrong = |error| CallError::new(NOT_FOUND, format!("`{text}`: {error}"));
+            script_of(text, &prefixes).map_err(wrong)?
+        }
+    };
+    let mut mined = Vec::new();
+    for _ in 0..count {
+        let script = script.clone();
+        let block = api.ledger.call(move |ledger| ledger.generate(&script));
+        let id = block.await?.map_err(|error| CallError::internal(&error))?;
+        mined.push(json!(id.to_string()));
+    }
+    Ok(Value::Array(mined))
+}
+
+async fn network(api: &Api, method: &str, params: &Params) -> Answer {
+    let peers = &api.peers;
+    match method {
+        "addnode" => {
+            let address: SocketAddr = params.parsed(0, "node")?;
+            let stay = match params.text(1, "command")? {
+                "add" => Stay::Add,
+                "remove" => Stay::Remove,
+                "onetry" => Stay::Once,
+                _ => {
+                    return Err(CallError::new(
+                        INVALID,
+                        "`command` is add, remove or onetry",
+                    ));
+                }
+            };
+            peers.send(Command::Node(address, stay)).await?;
+            Ok(Value::Null)
+        }
+        "disconnectnode" => {
+            let address: SocketAddr = params.parsed(0, "address")?;
+            let gone = peers.ask(|answer| Command::HangUp(address, answer)).await?;
+            let absent = || CallError::new(NOT_CONNECTED, "no such peer is connected");
+            gone.then_some(Value::Null).ok_or_else(absent)
+        }
+        "setnetworkactive" => {
+            let active = params.flag(0, "state")?;
+            peers.send(Command::SetActive(active)).await?;
+            Ok(json!(active))
+        }
+        "listbanned" => Ok(json!(peers.ask(Command::Banned).await?)),
+        "clearbanned" => {
+            peers.send(Command::ClearBanned).await?;
+            Ok(Value::Null)
+        }
+        "getnetworkinfo" => Ok(json!({
+            "subversion": concat!("/gio-chain:", env!("CARGO_PKG_VERSION"), "/"),
+            "protocolversion": crate::wire::Hello::VERSION,
+            "connections": peers.ask(Command::Peers).await?.len(),
+            "localaddress": api.listening,
+        })),
+        "getconnectioncount" => Ok(json!(peers.ask(Command::Peers).await?.len())),
+        _ => Ok(json!(peers.ask(Command::Peers).await?)),
+    }
+}

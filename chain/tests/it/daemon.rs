@@ -1,0 +1,196 @@
+//! The `gio-chain` process as a test drives it: over its command line and JSON-RPC.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// A node's folder, and its process while one runs.
+pub(crate) struct Daemon {
+    pub(crate) home: PathBuf,
+    pub(crate) peers: SocketAddr,
+    rpc: SocketAddr,
+    child: Option<Child>,
+}
+
+/// A port nobody uses now.
+fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+    let digit = |six: &[u8]| {
+        let text = format!("{:0<6}", String::from_utf8_lossy(six));
+        char::from(digits[usize::from_str_radix(&text, 2).expect("binary digits")])
+    };
+    let mut text: String = bits.as_bytes().chunks(6).map(digit).collect();
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gio-chain"));
+    let command = command.arg("--home").arg(home).args(arguments);
+    command.output().expect("the binary was built")
+}
+
+/// Waits for something to come true.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        #[expect(clippy::disallowed_methods, reason = "another process has to go on")]
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Daemon {
+    /// Makes a regtest node's folder.
+    pub(crate) fn init(home: PathBuf) -> Self {
+        let (peers, rpc) = (free_port(), free_port());
+        let (listen, answer) = (peers.to_string(), rpc.to_string());
+        let made = run(
+            &home,
+            &[
+                "init",
+                "--network",
+                "regtest",
+                "--listen",
+                &listen,
+                "--rpc",
+                &answer,
+            ],
+        );
+        assert!(made.status.success(), "{made:?}");
+        Self {
+            home,
+            peers,
+            rpc,
+            child: None,
+        }
+    }
+
+    pub(crate) fn start(&mut self, arguments: &[&str]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gio-chain"));
+        let command = command.arg("--home").arg(&self.home).arg("node");
+        let log = std::fs::File::create(self.home.join("log")).expect("a writable folder");
+        let command = command.args(arguments).stderr(log).stdout(Stdio::null());
+        self.child = Some(command.spawn().expect("the binary was built"));
+        let endpoints = self.home.join("endpoints.json");
+        until("the node is ready", || endpoints.exists());
+    }
+
+    /// As a loss of power does it.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Dead already is fine.
+            let _ = child.kill();
+            child.wait().expect("our child");
+        }
+        let _ = std::fs::remove_file(self.home.join("endpoints.json"));
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.call("stop", json!([]));
+        let mut child = self.child.take().expect("a running node");
+        assert!(child.wait().expect("our child").success());
+    }
+
+    /// Sends a request as it is and gives the status and the body.
+    pub(crate) fn http(&self, head: &str, body: &str, with_cookie: bool) -> (u16, String) {
+        let mut reader = self.open(head, body, with_cookie);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("an answer in text");
+        let status = text[9..12].parse().expect("a status");
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status, body.to_owned())
+    }
+
+    fn open(&self, head: &str, body: &str, with_cookie: bool) -> BufReader<TcpStream> {
+        let mut socket = TcpStream::connect(self.rpc).expect("the node answers");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let cookie = std::fs::read(self.home.join(".cookie")).expect("a running node has a cookie");
+        let cookie = if with_cookie {
+            &cookie[..]
+        } else {
+            b"__cookie__:guess"
+        };
+        let request = format!(
+            "{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic {}\r\nContent-Length: {}\r\n\r\n{body}",
+            base64(cookie),
+            body.len()
+        );
+        socket
+            .write_all(request.as_bytes())
+            .expect("the node reads");
+        BufReader::new(socket)
+    }
+
+    /// The stream of the tip's moves: each line that tells something.
+    pub(crate) fn events(&self) -> impl Iterator<Item = String> + use<> {
+        let lines = self.open("GET /events", "", true).lines();
+        let lines = lines.map(|line| line.expect("events go on"));
+        lines.filter(|line| line.starts_with("event:") || line.starts_with("data:"))
+    }
+
+    /// A call that may fail.
+    pub(crate) fn try_call(&self, method: &str, params: &Value) -> Result<Value, Value> {
+        let request = json!({"id": 1, "method": method, "params": params});
+        let (_, body) = self.http("POST /", &request.to_string(), true);
+        let mut answer: Value = serde_json::from_str(&body).expect("an answer in JSON");
+        match answer["error"].take() {
+            Value::Null => Ok(answer["result"].take()),
+            error => Err(error),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "every call makes its own")]
+    pub(crate) fn call(&self, method: &str, params: Value) -> Value {
+        let answer = self.try_call(method, &params);
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    pub(crate) fn tip(&self) -> String {
+        let tip = self.call("getbestblockhash", json!([]));
+        tip.as_str().expect("an id").to_owned()
+    }
+
+    /// Mines blocks and gives the last.
+    pub(crate) fn generate(&self, count: u32) -> String {
+        let mined = self.call("generate", json!([count]));
+        let last = mined.as_array().and_then(|mined| mined.last()).cloned();
+        last.expect("at least one")
+            .as_str()
+            .expect("an id")
+            .to_owned()
+    }
+
+    pub(crate) fn link(&self, other: &Self, command: &str) {
+        self.call("addnode", json!([other.peers.to_string(), command]));
+    }
+
+    pub(crate) fn coins_digest(&self) -> String {
+        let info = self.call("gettxoutsetinfo", json!([]));
+        info["coins_digest"].as_str().expect("a digest").to_owned()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,261 @@
+//! Nodes as processes: they part and meet again and lose nothing; what goes wrong with one says how to mend it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may end at the first thing that is wrong"
+)]
+
+use gio_coin::{
+    Block, BlockContext, Network, OutPoint, Params, Txid, UtxoSet, connect_block, connect_genesis,
+    issued, sha256,
+};
+use serde_json::json;
+
+use super::daemon::{Daemon, run, until};
+use super::forge::halve;
+
+fn nodes(folder: &tempfile::TempDir, count: usize) -> Vec<Daemon> {
+    let home = |at: usize| folder.path().join(at.to_string());
+    let mut nodes: Vec<Daemon> = (0..count).map(|at| Daemon::init(home(at))).collect();
+    nodes.iter_mut().for_each(|node| node.start(&[]));
+    nodes
+}
+
+fn all_reach(nodes: &[Daemon], tip: &str) {
+    for (at, node) in nodes.iter().enumerate() {
+        until(&format!("node {at} is at {tip}"), || node.tip() == tip);
+    }
+}
+
+/// The digest of the coins that the blocks of a node leave, computed apart from any node, and their sum checked
+/// against what was ever issued.
+fn replayed_digest(node: &Daemon) -> String {
+    let mut coins = UtxoSet::new();
+    let genesis = Params::of(Network::Regtest).genesis;
+    coins.apply(connect_genesis(&genesis)).unwrap();
+    let height = node.call("getblockcount", json!([])).as_u64().unwrap();
+    let height = u32::try_from(height).unwrap();
+    for height in 1..=height {
+        let id = node.call("getblockhash", json!([height]));
+        let block = node.call("getblock", json!([id, 0]));
+        let block = Block::decode(&hex::decode(block.as_str().unwrap()).unwrap()).unwrap();
+        let context = BlockContext {
+            height,
+            median_time_past: u32::MAX,
+            median_time_at: &|_| 0,
+        };
+        let connected = connect_block(&block, &context, &coins).unwrap();
+        coins.apply(connected.changes).unwrap();
+    }
+    let sum: u64 = coins.iter().map(|(_, coin)| coin.value.units()).sum();
+    assert_eq!(sum, issued(height).units(), "no coin was made or lost");
+    let mut running = [0; 32];
+    for (point, coin) in coins.iter() {
+        let index = point.index.to_be_bytes();
+        let key = [&point.txid.as_bytes()[..], &index].concat();
+        running = sha256(&[&running[..], &key, &coin.encode()].concat());
+    }
+    hex::encode(running)
+}
+
+fn assert_one_truth(nodes: &[Daemon]) {
+    let expected = replayed_digest(&nodes[0]);
+    for node in nodes {
+        assert_eq!(node.tip(), nodes[0].tip());
+        assert_eq!(node.coins_digest(), expected);
+    }
+}
+
+/// Spends the first block's reward, which anybody can.
+fn spend_first_reward(node: &Daemon) -> String {
+    let id = node.call("getblockhash", json!([1]));
+    let block = node.call("getblock", json!([id, 2]));
+    let txid: Txid = block["tx"][0]["txid"].as_str().unwrap().parse().unwrap();
+    let units = block["tx"][0]["vout"][0]["units"].as_u64().unwrap();
+    let mut spending = halve(OutPoint { txid, index: 0 }, units);
+    spending.outputs.truncate(1);
+    let raw = hex::encode(spending.encode());
+    let sent = node.call("sendrawtransaction", json!([raw]));
+    sent.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn five_nodes_part_and_meet_again_and_lose_no_coin() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut nodes = nodes(&folder, 5);
+    for at in 0..4 {
+        nodes[at].link(&nodes[at + 1], "add");
+    }
+    let tip = nodes[0].generate(101);
+    all_reach(&nodes, &tip);
+
+    // Two halves, each with its own miners; the smaller half confirms a transaction.
+    nodes[1].link(&nodes[2], "remove");
+    until("the halves are apart", || {
+        nodes[2].call("getconnectioncount", json!([])) == 1
+    });
+    let txid = spend_first_reward(&nodes[1]);
+    until("the transaction arrives", || {
+        nodes[0].call("getrawmempool", json!([])) == json!([txid])
+    });
+    let small = nodes[0].generate(3);
+    all_reach(&nodes[..2], &small);
+    let base = nodes[4].generate(2);
+    all_reach(&nodes[2..], &base);
+    std::thread::scope(|scope| {
+        // Competing miners in the same half.
+        for node in &nodes[2..4] {
+            scope.spawn(|| node.generate(3));
+        }
+    });
+    // More than both of them together, so that no tie is left.
+    let large = nodes[4].generate(8);
+    all_reach(&nodes[2..], &large);
+    assert_eq!(nodes[0].tip(), small);
+    nodes[1].link(&nodes[2], "add");
+    all_reach(&nodes, &large);
+    assert_one_truth(&nodes);
+    let waiting = nodes[0].call("getrawmempool", json!([]));
+    assert_eq!(waiting, json!([txid]), "what was undone waits again");
+
+    // One is alone and mines most; another loses power meanwhile.
+    nodes[4].call("setnetworkactive", json!([false]));
+    until("it is alone", || {
+        nodes[4].call("getconnectioncount", json!([])) == 0
+    });
+    let alone = nodes[4].generate(9);
+    let others = nodes[0].generate(5);
+    nodes[2].kill();
+    nodes[2].start(&[]);
+    nodes[2].link(&nodes[3], "add");
+    all_reach(&nodes[..4], &others);
+    nodes[4].call("setnetworkactive", json!([true]));
+    all_reach(&nodes, &alone);
+    assert_one_truth(&nodes);
+    let last = nodes[0].generate(1);
+    all_reach(&nodes, &last);
+    assert_one_truth(&nodes);
+    let block = nodes[4].call("getblock", json!([last]));
+    assert_eq!(
+        block["tx"][1],
+        json!(txid),
+        "the transaction is in after all"
+    );
+    nodes.iter_mut().for_each(Daemon::stop);
+}
+
+#[test]
+fn a_damaged_index_says_so_and_reindex_heals_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = nodes(&folder, 1).remove(0);
+    let tip = node.generate(20);
+    let coins = node.coins_digest();
+    let second = run(&node.home, &["node"]);
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(2), "{told}");
+    assert!(told.contains("another gio-chain is running"), "{told}");
+    node.stop();
+
+    let healthy = run(&node.home, &["doctor"]);
+    assert!(healthy.status.success(), "{healthy:?}");
+    let index = node.home.join("index");
+    let mut bytes = std::fs::read(&index).unwrap();
+    let half = bytes.len() / 2;
+    bytes[..half].fill(0xa5);
+    std::fs::write(&index, &bytes).unwrap();
+    let damaged = run(&node.home, &["node"]);
+    let told = String::from_utf8_lossy(&damaged.stderr).into_owned();
+    assert_eq!(damaged.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("hint: ") && told.contains("--reindex"),
+        "{told}"
+    );
+    let sick = run(&node.home, &["doctor", "--json"]);
+    assert_eq!(sick.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&sick.stdout).contains("\"healthy\":false"));
+
+    node.start(&["--reindex"]);
+    assert_eq!((node.tip(), node.coins_digest()), (tip, coins));
+    node.stop();
+}
+
+#[test]
+fn a_folder_keeps_its_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = nodes(&folder, 1).remove(0);
+    node.stop();
+    let path = node.home.join("config.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("regtest", "test")).unwrap();
+    let refused = run(&node.home, &["node"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("belongs to the network of"), "{told}");
+    assert!(told.contains("never changes its network"), "{told}");
+    let again = run(&node.home, &["init"]);
+    assert_eq!(again.status.code(), Some(2));
+}
+
+#[test]
+fn json_rpc_speaks_as_bitcoins_tools_expect() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = nodes(&folder, 1).remove(0);
+    assert_eq!(node.http("POST /", "{}", false).0, 401);
+    assert_eq!(node.http("GET /events", "", false).0, 401);
+    assert_eq!(node.http("POST /", "no json", true).0, 500);
+    assert_eq!(
+        node.http("POST /", r#"{"method":"nonsense","id":7}"#, true)
+            .0,
+        404
+    );
+    let second = r#"{"jsonrpc":"2.0","method":"nonsense","id":7}"#;
+    let (status, body) = node.http("POST /", second, true);
+    assert_eq!(status, 200);
+    assert!(
+        body.contains("-32601") && body.contains("\"id\":7"),
+        "{body}"
+    );
+    let batch = r#"[{"method":"getblockcount","id":1},{"method":"getbestblockhash","id":2}]"#;
+    assert!(node.http("POST /", batch, true).1.starts_with('['));
+
+    let mut events = node.events();
+    assert_eq!(events.next().unwrap(), "event: tip");
+    let genesis = Params::of(Network::Regtest).genesis_id().to_string();
+    assert!(events.next().unwrap().contains(&genesis));
+    let mined = node.call(
+        "generatetoaddress",
+        json!([1, "giort1qw508d6qejxtdg4y5r3zarvary0c5xw7kxnfxx5"]),
+    );
+    let wrong = mined.as_array();
+    assert_eq!(wrong.map(Vec::len), Some(1));
+    let tip = node.tip();
+    assert_eq!(events.next().unwrap(), "event: connected");
+    assert!(events.next().unwrap().contains(&tip));
+
+    let header = node.call("getblockheader", json!([tip]));
+    assert_eq!(
+        (&header["height"], &header["confirmations"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(header["previousblockhash"], json!(genesis));
+    let block = node.call("getblock", json!([tip, 2]));
+    assert_eq!(block["tx"][0]["vout"][0]["value"], json!("1000.00000000"));
+    let script = &block["tx"][0]["vout"][0]["scriptPubKey"]["hex"];
+    assert_eq!(script, "0014751e76e8199196d454941c45d1b3a323f1433bd6");
+    let txid = &block["tx"][0]["txid"];
+    let raw = node.call("getrawtransaction", json!([txid, false, tip]));
+    assert_eq!(raw, block["tx"][0]["hex"]);
+    let info = node.call("getblockchaininfo", json!([]));
+    assert_eq!(
+        (&info["chain"], &info["blocks"]),
+        (&json!("regtest"), &json!(1))
+    );
+    let code = |method, params| node.try_call(method, &params).unwrap_err()["code"].clone();
+    assert_eq!(code("getblockhash", json!([9])), -8);
+    assert_eq!(code("getblock", json!(["00"])), -8);
+    assert_eq!(code("getblock", json!([txid])), -5);
+    assert_eq!(code("sendrawtransaction", json!(["00"])), -22);
+    assert_eq!(code("generatetoaddress", json!([1, "nowhere"])), -5);
+    assert_eq!(code("sendrawtransaction", json!([raw])), -26);
+    node.stop();
+    assert!(!node.home.join(".cookie").exists());
+}
