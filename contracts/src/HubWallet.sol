@@ -411,7 +411,7 @@ contract HubWallet is WalletCore {
 
     function _takeLeaf(uint32 epoch, uint32 index) private {
         mapping(uint256 word => uint256) storage claimed = _claimed[epoch];
-        uint256 bit = 1 << (index & 0xff);
+        uint256 bit = uint256(1) << (index & 0xff);
         uint256 word = claimed[index >> 8];
         if (word & bit != 0) revert PayoutClaimedAlready(epoch, index);
         claimed[index >> 8] = word | bit;

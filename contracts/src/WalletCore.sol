@@ -81,7 +81,7 @@ abstract contract WalletCore is IHubWallet, EIP712 {
 
     /// @inheritdoc IHubWallet
     function isClaimed(uint32 epoch, uint32 index) external view returns (bool) {
-        return _claimed[epoch][index >> 8] & (1 << (index & 0xff)) != 0;
+        return _claimed[epoch][index >> 8] & (uint256(1) << (index & 0xff)) != 0;
     }
 
     /// @inheritdoc IHubWallet

@@ -15,7 +15,7 @@ library PayoutTree {
     /// @notice The node of a miner's leaf. Its 33 bytes under the hash tell it from a node's 64.
     function leaf(uint32 index, address miner, uint64 net) internal pure returns (bytes32) {
         bytes32 hash = keccak256(abi.encodePacked(bytes1(0x00), index, miner, net));
-        return bytes32(bytes24(hash)) | bytes32(uint256(net));
+        return _node(hash, net);
     }
 
     /// @notice What a wallet keeps of the top node: it names the count and, inside the node, the total.
@@ -46,15 +46,20 @@ library PayoutTree {
             unchecked {
                 sum += sumOf(sibling); // at most 32 sums of 64 bits
             }
-            node = bytes32(bytes24(hash)) | bytes32(sum);
+            node = _node(hash, sum);
         }
         // INVARIANT: sums never shrink on the way up, so none left its 64 bits if the last did not.
         return sum <= type(uint64).max && rootOf(count, node) == root;
     }
 
+    function _node(bytes32 hash, uint256 sum) private pure returns (bytes32) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return bytes32(bytes24(hash)) | bytes32(sum); // the rest of the hash makes room for the sum
+    }
+
     /// @dev `Trees.depthOf(count) == depth` without computing it.
     function _isDepthOf(uint32 count, uint256 depth) private pure returns (bool) {
-        uint256 width = 1 << depth;
+        uint256 width = uint256(1) << depth;
         return width >= count && width >> 1 < count;
     }
 }
