@@ -2,8 +2,9 @@
 
 use clap::Args;
 use gio_agent::{ExitStatus, UserError};
-use gio_evm::RevertReason;
-use gio_protocol::DealStage;
+use gio_evm::{Chain, RevertReason};
+use gio_protocol::{DealStage, DealTerms};
+use serde_json::json;
 
 use super::attach::Attach;
 use super::{ProgressFlag, find_job};
@@ -39,8 +40,11 @@ impl Refund {
             UserError::new(message, ExitStatus::Usage).escrow("untouched")
         };
         let dealt = job.dealt().ok_or_else(nothing)?;
-        if dealt.end.is_none() {
-            take_back(&session, dealt).await?;
+        if dealt.end.is_none() && take_back(&session, dealt).await? == Taken::Rest {
+            let text = "the window is over: the deal is settled and the rest of the cap is back; `attach` fetches the result once the hub answers";
+            let value = json!({ "job": job.id.to_string(), "state": "settled" });
+            global.output().result(text, &value);
+            return Ok(ExitStatus::Ok);
         }
         let attach = Attach {
             job: job.id.to_string(),
@@ -59,13 +63,25 @@ impl Refund {
     }
 }
 
-async fn take_back(session: &Session, dealt: &Dealt) -> Result<(), UserError> {
+/// What came back to the buyer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// The whole cap.
+    Cap,
+    /// What the posted bill leaves of it: the hub posted, and has not been seen since.
+    Rest,
+}
+
+async fn take_back(session: &Session, dealt: &Dealt) -> Result<Taken, UserError> {
     let chain = session.chain().await?;
     let terms = &dealt.deal.terms;
     let deal = chain
         .deal(terms.wallet, dealt.deal.id)
         .await
         .map_err(faults::chain)?;
+    if deal.stage == DealStage::Posted {
+        return settle(&chain, terms).await;
+    }
     if deal.stage != DealStage::Open {
         let message = format!(
             "the deal is {} on chain: there is nothing to take back",
@@ -74,13 +90,29 @@ async fn take_back(session: &Session, dealt: &Dealt) -> Result<(), UserError> {
         return Err(UserError::new(message, ExitStatus::Usage));
     }
     let Err(error) = Box::pin(chain.refund(terms)).await else {
-        return Ok(());
+        return Ok(Taken::Cap);
     };
     match error.revert() {
-        Some(RevertReason::DealStateMismatch { .. }) => Ok(()),
+        Some(RevertReason::DealStateMismatch { .. }) => Ok(Taken::Cap),
         Some(RevertReason::DeliverByNotPassed { deliver_by, time }) => {
             let left = time.until(*deliver_by);
             let message = format!("the hub may deliver for another {left} s");
+            Err(UserError::new(message, ExitStatus::Failure).retryable())
+        }
+        _ => Err(faults::send(error)),
+    }
+}
+
+/// Anybody may settle once the window is over (F5), so a hub that vanished after posting keeps nothing locked.
+async fn settle(chain: &Chain, terms: &DealTerms) -> Result<Taken, UserError> {
+    let Err(error) = Box::pin(chain.settle(terms)).await else {
+        return Ok(Taken::Rest);
+    };
+    match error.revert() {
+        Some(RevertReason::DealStateMismatch { .. }) => Ok(Taken::Rest),
+        Some(RevertReason::WindowOpen { window_end, time }) => {
+            let left = time.until(*window_end);
+            let message = format!("a result is posted; its window is open for another {left} s");
             Err(UserError::new(message, ExitStatus::Failure).retryable())
         }
         _ => Err(faults::send(error)),

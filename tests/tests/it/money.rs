@@ -189,3 +189,42 @@ fn f5_the_hub_itself_refunds_what_it_cannot_deliver() {
         story.net.stop().await.unwrap();
     });
 }
+
+#[test]
+fn f5_a_hub_that_vanishes_after_posting_keeps_nothing_locked() {
+    block_on(async {
+        let mut story = Story::start(Settings {
+            window_seconds: 600,
+            miners: 1,
+            ..Settings::default()
+        })
+        .await;
+        let before = story.balance("buyer").await;
+        let opened = open_and_leave(&story, "10m").await;
+        let (chain, wallet, deal) = (story.net.chain.clone(), story.wallet().await, opened.deal());
+        wait_for("the posted result", 60, || {
+            let chain = chain.clone();
+            async move { Ok((chain.deal(wallet, deal).await?.stage == DealStage::Posted).then_some(())) }
+        })
+        .await
+        .unwrap();
+        story.net.hub.take().unwrap().kill().await.unwrap();
+        let early = story.buyer(&["refund", opened.job()]).await;
+        assert_ne!(early.code, 0, "not inside the window: {early:?}");
+        story.net.anvil.pass(601).await.unwrap();
+        story.buyer(&["refund", opened.job()]).await.expect(0);
+        assert_eq!(
+            chain.deal(wallet, deal).await.unwrap().stage,
+            DealStage::Settled
+        );
+        let head = chain.head().await.unwrap().number;
+        let events = chain.wallet_events(wallet, 0, head).await.unwrap();
+        let payment = events.iter().find_map(|log| match log.event {
+            gio_evm::WalletEvent::DealSettled { payment, .. } => Some(payment),
+            _ => None,
+        });
+        let paid = before.minus(story.balance("buyer").await).unwrap();
+        assert_eq!(Some(paid), payment, "only what was metered is gone");
+        story.net.stop().await.unwrap();
+    });
+}
