@@ -296,13 +296,20 @@ impl Chain {
             .append(&block.encode())
             .map_err(ChainError::from)?;
         self.record_body(&block.header, place)?;
-        Ok(self.follow_best()?)
+        let added = self.follow_best()?;
+        if added.events.is_empty() {
+            // Nothing moved, so nothing was made safe yet.
+            self.store.flush().map_err(ChainError::from)?;
+        }
+        Ok(added)
     }
+
+    /// Notes where a body is; safe with the next commit that is synced.
 
     fn record_body(&mut self, header: &Header, place: BodyPlace) -> Result<(), ChainError> {
         let id = header.id();
         self.places.insert(id, (place, self.arrivals));
-        self.store.put_headers(&[self.stored(&id)], Safety::Now)?;
+        self.store.put_headers(&[self.stored(&id)], Safety::Later)?;
         self.arrivals += 1;
         self.tree.set_body(&id);
         Ok(())
@@ -340,7 +347,7 @@ impl Chain {
                 added.events.push(self.disconnect(id)?);
             }
             for (at, id) in route.connect.iter().enumerate() {
-                let synced = (at + 1) % LAZY_BLOCKS == 0 || at + 1 == route.connect.len();
+                let synced = (at + 1) % LAZY_BLOCKS == 0;
                 let safety = if synced { Safety::Now } else { Safety::Later };
                 match self.connect(id, safety)? {
                     Ok(event) => added.events.push(event),
