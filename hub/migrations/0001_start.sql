@@ -30,6 +30,7 @@ CREATE TABLE deals (
     hub_signature   BLOB NOT NULL,
     net_price       INTEGER NOT NULL,
     stage           INTEGER NOT NULL,
+    deliver_by      INTEGER NOT NULL,
     signed_at       INTEGER NOT NULL,
     -- When it became final.
     over_at         INTEGER,

@@ -1,5 +1,7 @@
 //! The hub's config file: TOML with checked keys, read once.
 
+use std::ops::RangeInclusive;
+
 use alloy_primitives::Address;
 use gio_evm::Deployment;
 use gio_net::Multiaddr;
@@ -256,77 +258,55 @@ impl Config {
 
     fn check_numbers(&self) -> Result<(), InvalidConfig> {
         let (hub, prices, limits) = (&self.hub, &self.prices, &self.limits);
-        let rows = [
-            ("hub.unit_seconds", hub.unit_seconds, 1, 24 * 3600),
-            ("hub.confirmations", hub.confirmations, 0, 10_000),
-            ("hub.poll_ms", hub.poll_ms, 10, 60_000),
-            (
-                "prices.window_seconds_max",
-                prices.window_seconds_max,
-                0,
-                WINDOW_MAX_SECONDS,
-            ),
-            (
-                "prices.quote_seconds",
-                prices.quote_seconds,
-                10,
-                OPEN_SECONDS_MAX,
-            ),
-            (
-                "prices.deliver_seconds_max",
-                prices.deliver_seconds_max,
-                1,
-                365 * 24 * 3600,
-            ),
-            ("limits.deals", u64::from(limits.deals), 1, 1 << 20),
-            (
-                "limits.units",
-                u64::from(limits.units),
-                1,
-                u64::from(UNITS_MAX),
-            ),
-            ("limits.input_mib", limits.input_mib, 1, 1 << 20),
-            ("limits.image_mib", limits.image_mib, 1, 1 << 20),
-            (
-                "limits.memory_mib",
-                limits.memory_mib,
-                MEMORY_MIB_MIN,
-                1 << 20,
-            ),
-            (
-                "limits.deals_mib",
-                limits.deals_mib,
-                limits.input_mib,
-                1 << 22,
-            ),
-            (
-                "limits.content_mib",
-                limits.content_mib,
-                limits.input_mib,
-                1 << 30,
-            ),
-            (
-                "limits.upload_mib",
-                limits.upload_mib,
-                limits.input_mib,
-                1 << 30,
-            ),
-            (
-                "limits.upload_minutes",
-                limits.upload_minutes,
-                1,
-                365 * 24 * 60,
-            ),
-            ("limits.result_days", limits.result_days, 0, 3650),
-        ];
-        let out = rows
-            .into_iter()
-            .find(|(_, value, least, most)| value < least || value > most);
-        out.map_or(Ok(()), |(key, value, least, most)| {
-            let problem = format!("is {value}; allowed are {least} to {most}");
-            Err(InvalidConfig { key, problem })
-        })
+        let (day, input) = (24 * 3600, limits.input_mib);
+        within("hub.unit_seconds", hub.unit_seconds, 1..=day)?;
+        within("hub.confirmations", hub.confirmations, 0..=10_000)?;
+        within("hub.poll_ms", hub.poll_ms, 10..=60_000)?;
+        let window_max = prices.window_seconds_max;
+        within(
+            "prices.window_seconds_max",
+            window_max,
+            0..=WINDOW_MAX_SECONDS,
+        )?;
+        within(
+            "prices.quote_seconds",
+            prices.quote_seconds,
+            10..=OPEN_SECONDS_MAX,
+        )?;
+        let deliver_max = prices.deliver_seconds_max;
+        within("prices.deliver_seconds_max", deliver_max, 1..=365 * day)?;
+        within("limits.deals", limits.deals.into(), 1..=1 << 20)?;
+        within("limits.units", limits.units.into(), 1..=UNITS_MAX.into())?;
+        within("limits.input_mib", input, 1..=1 << 20)?;
+        within("limits.image_mib", limits.image_mib, 1..=1 << 20)?;
+        within(
+            "limits.memory_mib",
+            limits.memory_mib,
+            MEMORY_MIB_MIN..=1 << 20,
+        )?;
+        within("limits.deals_mib", limits.deals_mib, input..=1 << 22)?;
+        within("limits.content_mib", limits.content_mib, input..=1 << 30)?;
+        within("limits.upload_mib", limits.upload_mib, input..=1 << 30)?;
+        within(
+            "limits.upload_minutes",
+            limits.upload_minutes,
+            1..=365 * 24 * 60,
+        )?;
+        within("limits.result_days", limits.result_days, 0..=3650)
     }
+}
+
+fn within(
+    key: &'static str,
+    value: u64,
+    allowed: RangeInclusive<u64>,
+) -> Result<(), InvalidConfig> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let (least, most) = allowed.into_inner();
+    let problem = format!("is {value}; allowed are {least} to {most}");
+    Err(InvalidConfig { key, problem })
 }
 
 pub(crate) fn default_listen() -> Vec<String> {

@@ -18,6 +18,7 @@ use crate::domain::stage::Stage;
 use crate::infra::content::Contents;
 use crate::infra::memory::MemoryBudget;
 use crate::infra::observe;
+use crate::infra::places::Places;
 use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
 use crate::services::dispatch::Command;
@@ -55,12 +56,45 @@ pub struct Hub {
     pub notes: Notes,
     /// Places for checking jobs.
     pub checks: Semaphore,
+    /// What peers may do at the same time.
+    pub places: PeerPlaces,
     /// Tasks of connections; shutdown waits for them.
     pub tasks: TaskTracker,
     /// Shutdown.
     pub stop: CancellationToken,
     /// The hub's own clock.
     pub clock: Clock,
+}
+
+/// What peers may do at the same time. Each of these costs the hub memory, reads of its disk, or file handles.
+#[derive(Debug)]
+pub struct PeerPlaces {
+    /// Deals being checked before they are signed.
+    pub signing: Places,
+    /// Streams of progress.
+    pub following: Places,
+    /// Results being put together.
+    pub results: Places,
+    /// Uploads under way.
+    pub uploads: Places,
+    /// Downloads under way.
+    pub downloads: Places,
+    /// Work sessions being opened.
+    pub joining: Places,
+}
+
+impl Default for PeerPlaces {
+    fn default() -> Self {
+        Self {
+            signing: Places::new(1, 64),
+            following: Places::new(16, 4096),
+            results: Places::new(2, 16),
+            // A miner sends the outputs of all its cores, a buyer its inputs.
+            uploads: Places::new(32, 512),
+            downloads: Places::new(256, 8192),
+            joining: Places::new(1, 1024),
+        }
+    }
 }
 
 /// Small facts that tasks of different services share.
@@ -70,8 +104,6 @@ pub struct Notes {
     pub coming: watch::Sender<BTreeSet<DealId>>,
     /// Miners that have places and units to run, but no more trust: they want pay first.
     pub waiting_for_pay: Shared<BTreeSet<Address>>,
-    /// Peers whose deal is being checked: one at a time each.
-    pub signing: Shared<BTreeSet<Address>>,
     /// Held from the look at the free balance to the signature on disk.
     pub promise: tokio::sync::Mutex<()>,
     free: tokio::sync::Mutex<Option<FreeBalance>>,

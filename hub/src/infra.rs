@@ -4,5 +4,6 @@ pub mod api;
 pub mod content;
 pub mod memory;
 pub mod observe;
+pub mod places;
 pub mod progress;
 pub mod store;

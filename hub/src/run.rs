@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::commands::{config, connect, wallet_of};
 use crate::config::Config;
 use crate::domain::stage::Stage;
-use crate::hub::{CHECKS_MAX, Clock, Hub, Notes};
+use crate::hub::{CHECKS_MAX, Clock, Hub, Notes, PeerPlaces};
 use crate::infra::api::{ContentApi, MarketApi, WorkApi};
 use crate::infra::content::Contents;
 use crate::infra::memory::MemoryBudget;
@@ -65,12 +65,7 @@ impl RunningHub {
         let lock = home.lock()?;
         let chain = connect(&config, Some(key.secret_bytes())).await?;
         let wallet = wallet_of(&config, &chain, key.address()).await?;
-        let state = chain.wallet(wallet).await?.state;
-        if state != WalletState::Registered {
-            let text = format!("wallet {wallet} is {}, not registered", state.name());
-            let hint = "run `gio-hub register` first";
-            return Err(UserError::new(text, ExitStatus::Usage).hint(hint));
-        }
+        check_wallet(&chain, wallet, key.address()).await?;
         let stop = CancellationToken::new();
         let parts = Parts {
             head: watch::channel(chain.head().await?),
@@ -197,12 +192,28 @@ impl Parts {
             look_at_pay: Notify::new(),
             notes: Notes::default(),
             checks: Semaphore::new(CHECKS_MAX),
+            places: PeerPlaces::default(),
             tasks: TaskTracker::new(),
             stop: self.stop,
             clock: Clock::start(),
         });
         Ok((hub, inbox, sender))
     }
+}
+
+async fn check_wallet(chain: &Chain, wallet: Address, owner: Address) -> Result<(), UserError> {
+    let info = chain.wallet(wallet).await?;
+    if info.owner != owner {
+        let text = format!("wallet {wallet} is {}'s, this hub is {owner}", info.owner);
+        let hint = "change `wallet` in config.toml, or leave it out";
+        return Err(UserError::new(text, ExitStatus::Usage).hint(hint));
+    }
+    if info.state != WalletState::Registered {
+        let text = format!("wallet {wallet} is {}, not registered", info.state.name());
+        let hint = "run `gio-hub register` first";
+        return Err(UserError::new(text, ExitStatus::Usage).hint(hint));
+    }
+    Ok(())
 }
 
 async fn start_net(hub: &Hub) -> Result<Net, UserError> {

@@ -201,20 +201,12 @@ impl Contents {
     /// [`ContentError::Missing`] if nobody brought it.
     pub async fn read(&self, root: B256, offset: u64) -> Result<ContentReader, ContentError> {
         let lengths = self.inner.store.content_lengths(&[root]).await?;
-        let missing = || ContentError::Missing(root);
-        let length = *lengths.get(&root).ok_or_else(missing)?;
+        let length = lengths.get(&root).copied();
+        let length = length.ok_or(ContentError::Missing(root))?;
         let source = match self.inner.store.content_bytes(root).await? {
             Some(Some(bytes)) => Source::Bytes(bytes),
-            Some(None) => {
-                let file = tokio::fs::File::open(self.file(root)).await;
-                let mut file = file.map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => missing(),
-                    _ => ContentError::Io(error),
-                })?;
-                file.seek(SeekFrom::Start(offset)).await?;
-                Source::File(file)
-            }
-            None => return Err(missing()),
+            Some(None) => Source::File(self.file(root)),
+            None => return Err(ContentError::Missing(root)),
         };
         Ok(ContentReader {
             length,
@@ -244,16 +236,20 @@ impl Contents {
     /// # Errors
     /// [`ContentError`].
     pub async fn clean(&self, now: UnixSeconds) -> Result<usize, ContentError> {
-        let dropped = {
+        let mut count = 0;
+        loop {
             let _files = self.inner.files.lock().await;
             let dropped = self.inner.store.drop_contents_before(now).await?;
             for content in dropped.iter().filter(|content| content.is_file) {
                 remove(&self.file(content.root)).await?;
             }
-            dropped
-        };
+            count += dropped.len();
+            if dropped.is_empty() {
+                break;
+            }
+        }
         self.count().await?;
-        Ok(dropped.len())
+        Ok(count)
     }
 
     /// Renames a whole file into its place and writes its row.
@@ -325,7 +321,8 @@ pub struct ContentReader {
 #[derive(Debug)]
 enum Source {
     Bytes(Vec<u8>),
-    File(tokio::fs::File),
+    /// Opened for each piece: whoever reads slowly holds no file handle.
+    File(PathBuf),
 }
 
 impl ContentReader {
@@ -336,14 +333,16 @@ impl ContentReader {
     pub async fn next(&mut self, max: usize) -> io::Result<Vec<u8>> {
         let left = usize::try_from(self.length.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let count = left.min(max);
-        let piece = match &mut self.source {
+        let piece = match &self.source {
             Source::Bytes(bytes) => {
                 let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
                 let piece = bytes.get(start..start.saturating_add(count));
                 piece.unwrap_or_default().to_vec()
             }
-            Source::File(file) => {
+            Source::File(path) => {
                 let mut piece = vec![0; count];
+                let mut file = tokio::fs::File::open(path).await?;
+                file.seek(SeekFrom::Start(self.offset)).await?;
                 file.read_exact(&mut piece).await?;
                 piece
             }

@@ -18,7 +18,6 @@ use tokio::time::{Instant, timeout};
 
 use self::steps::{Done, StepError, take};
 use crate::domain::next::{DealView, Step, next_step};
-use crate::domain::stage::Stage;
 use crate::hub::Hub;
 use crate::infra::observe;
 use crate::infra::store::{DealRow, StoreError};
@@ -66,32 +65,28 @@ struct Steward {
     busy: BTreeSet<DealId>,
     /// Deals the dispatcher has.
     begun: BTreeSet<DealId>,
-    resting: BTreeMap<DealId, Instant>,
+    /// Steps that failed, or whose effect is still on its way, and until when they are not tried again.
+    resting: BTreeMap<DealId, (Step, Instant)>,
 }
 
 impl Steward {
     /// Starts a step for every deal that needs one.
     async fn look(&mut self) -> Result<(), StoreError> {
         let now = Instant::now();
-        self.resting.retain(|_, until| *until > now);
-        let stages = [
-            Stage::Running,
-            Stage::Assembling,
-            Stage::Open,
-            Stage::Posted,
-        ];
-        let deals = self.hub.store.deals_in(&stages).await?;
+        self.resting.retain(|_, (_, until)| *until > now);
+        let deals = self.hub.store.deals_to_carry(self.hub.now()).await?;
         let known: BTreeSet<DealId> = deals.iter().map(|deal| deal.id).collect();
         self.begun.retain(|deal| known.contains(deal));
         for deal in deals {
             if self.steps.len() >= STEPS_MAX {
                 break;
             }
-            if self.busy.contains(&deal.id) || self.resting.contains_key(&deal.id) {
+            if self.busy.contains(&deal.id) {
                 continue;
             }
             let step = next_step(&self.view(&deal), self.hub.now());
-            if step != Step::Wait {
+            let resting = self.resting.get(&deal.id).map(|(resting, _)| *resting);
+            if step != Step::Wait && resting != Some(step) {
                 self.start(deal, step);
             }
         }
@@ -133,14 +128,14 @@ impl Steward {
             Err(error) if error.is_too_early() => observe::too_early(step.name(), deal, &error),
             Err(error) => {
                 observe::retrying_deal(step.name(), deal, &error);
-                if matches!(error, StepError::Units(_)) {
+                if error.is_for_good() {
                     rest = REST_WITHOUT_CONTENTS;
                     // Claims that wait for this deal wait no longer.
                     self.hub.has_come(deal);
                 }
             }
         }
-        self.resting.insert(deal, Instant::now() + rest);
+        self.resting.insert(deal, (step, Instant::now() + rest));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gio_evm::{BlockHead, ChainError, WalletEvent, WalletLog};
-use gio_protocol::{DealId, UnixSeconds};
+use gio_protocol::{B256, DealId, UnixSeconds};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -127,6 +127,7 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
         }
         return Ok(());
     };
+    let tx = log.place.tx;
     match log.event {
         WalletEvent::DealOpened { .. } => {
             hub.move_on(id, Stage::Open, "the cap is in escrow").await?;
@@ -136,52 +137,51 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
             result_root,
             ..
         } => {
-            if deal
-                .posted
-                .is_some_and(|own| own.result_root != result_root)
-            {
+            let own = deal.posted.map(|own| own.result_root);
+            if own.is_some_and(|own| own != result_root) {
                 observe::foreign_result(id, result_root);
             }
-            hub.store.set_posted(id, log.place.tx, window_end).await?;
-            hub.move_on(id, Stage::Posted, "the result root is on chain")
-                .await?;
+            hub.store.set_posted(id, tx, window_end).await?;
+            let message = "the result root is on chain";
+            hub.move_on(id, Stage::Posted, message).await?;
         }
-        WalletEvent::DealSettled {
-            payment,
-            royalty,
-            refund,
-            ..
-        }
-        | WalletEvent::DealCancelled {
-            payment,
-            royalty,
-            refund,
-            ..
-        } => {
-            let settled = Settled {
-                payment,
-                royalty,
-                refund,
-                tx: log.place.tx,
-            };
-            hub.store.set_settled(id, &settled).await?;
-            let is_settled = matches!(log.event, WalletEvent::DealSettled { .. });
-            if is_settled {
-                finished(hub, id, Stage::Settled, "the deal is settled").await?;
-            } else {
-                finished(hub, id, Stage::Cancelled, "buyer and hub ended the deal").await?;
-            }
-        }
-        WalletEvent::DealRefunded { .. } => {
-            finished(hub, id, Stage::Refunded, "the cap went back to the buyer").await?;
-        }
-        WalletEvent::DealRefuted { .. } => {
-            finished(hub, id, Stage::Refuted, "the bill was refuted").await?;
-        }
-        // Of the wallet, not of a deal.
-        _ => {}
+        end => return over(hub, id, &end, tx).await,
     }
     Ok(())
+}
+
+/// A deal ended, one way or another.
+async fn over(hub: &Hub, id: DealId, event: &WalletEvent, tx: B256) -> Result<(), WatchError> {
+    let (stage, message) = match event {
+        WalletEvent::DealSettled { .. } => (Stage::Settled, "the deal is settled"),
+        WalletEvent::DealCancelled { .. } => (Stage::Cancelled, "buyer and hub ended the deal"),
+        WalletEvent::DealRefunded { .. } => (Stage::Refunded, "the cap went back to the buyer"),
+        WalletEvent::DealRefuted { .. } => (Stage::Refuted, "the bill was refuted"),
+        // Of the wallet, not of a deal.
+        _ => return Ok(()),
+    };
+    if let WalletEvent::DealSettled {
+        payment,
+        royalty,
+        refund,
+        ..
+    }
+    | WalletEvent::DealCancelled {
+        payment,
+        royalty,
+        refund,
+        ..
+    } = event
+    {
+        let settled = Settled {
+            payment: *payment,
+            royalty: *royalty,
+            refund: *refund,
+            tx,
+        };
+        hub.store.set_settled(id, &settled).await?;
+    }
+    finished(hub, id, stage, message).await
 }
 
 /// Off the board first: once the stage says that the deal is over, its miners' accounts are final.

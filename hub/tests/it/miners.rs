@@ -251,3 +251,54 @@ async fn a_miner_that_leaves_loses_its_units_after_the_grace() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_miner_that_never_reads_holds_nobody_up() {
+    let market = Market::with(|config| config.hub.unit_seconds = 3).await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let deaf = FakeMiner::with(&market, &hub, 3, |hello| hello.cores = 100).await;
+    let mut spec = job(40);
+    // More than its line takes unread.
+    let input = vec![7; 60_000];
+    spec.inputs
+        .insert("in".to_owned(), gio_content::ContentRef::of(&input));
+    buyer.inputs.insert("in".to_owned(), input);
+    let deal = buyer.submit(&spec, 1).await;
+    market.reaches(deal.id, "running").await;
+    let mut honest = FakeMiner::with(&market, &hub, 4, |hello| hello.cores = 40).await;
+    honest.work(40, 100).await;
+    market.reaches(deal.id, "posted").await;
+    assert_eq!(buyer.result(deal.id).await.unwrap().outputs.len(), 40);
+    let (begun, address) = (std::time::Instant::now(), deaf.address());
+    hub.stop().await;
+    assert!(begun.elapsed().as_secs() < 5, "nor the hub's end");
+    assert_ne!(address, honest.address());
+}
+
+#[tokio::test]
+async fn a_large_input_travels_as_a_content() {
+    let (market, hub, mut buyer) = start().await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let mut spec = job(1);
+    let input = vec![7; 200_000];
+    spec.inputs
+        .insert("in".to_owned(), gio_content::ContentRef::of(&input));
+    spec.stdin = Some("in".to_owned());
+    buyer.inputs.insert("in".to_owned(), input.clone());
+    buyer.submit(&spec, 1).await;
+    let order = miner.orders(1).await.remove(0);
+    let Some(gio_net::wire::unit_order::Input::InputRef(content)) = &order.input else {
+        panic!("a large input is not in the order");
+    };
+    let image = blob::download(miner.channel.clone(), content, 1 << 20)
+        .await
+        .unwrap();
+    assert_eq!(image.len() as u64, order.input_length);
+    let root = gio_protocol::word_root(&image, gio_protocol::MachineParams::IMAGE_DEPTH).unwrap();
+    assert_eq!(&root[..], &order.input_root[..]);
+    let image = gio_content::InputImage::decode(&image).unwrap();
+    assert_eq!((&image.files["in"], &image.stdin), (&input, &input));
+    miner.deliver(vec![miner.result(&order, 100)]).await;
+    miner.accepted().await;
+}

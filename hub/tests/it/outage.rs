@@ -1,9 +1,10 @@
-//! The chain is away for a while; the hub is not.
+//! The chain is away for a while, or changes its mind; the hub goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use alloy::providers::ext::AnvilApi;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -96,5 +97,33 @@ async fn work_goes_on_without_the_chain_and_is_posted_when_it_is_back() {
         buyer.sign_with(&job(2), 3, |_| {}).await.is_ok()
     })
     .await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_deal_that_a_reorganisation_moved_below_the_cursor_is_found() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.sign(&job(1), 1).await;
+    let store = market.store().await;
+    let read = async || {
+        store
+            .cursor()
+            .await
+            .unwrap()
+            .map_or(0, |cursor| cursor.block)
+    };
+    let before = market.chain.head().await.unwrap().number;
+    let snapshot = market.node().anvil_snapshot().await.unwrap();
+    market.node().anvil_mine(Some(5), None).await.unwrap();
+    until("the five blocks", async || read().await == before + 5).await;
+    // The five blocks never were; the deal is in the first of others, below what was read.
+    assert!(market.node().anvil_revert(snapshot).await.unwrap());
+    buyer.open(&deal).await;
+    market.node().anvil_mine(Some(9), None).await.unwrap();
+    miner.work(1, 100).await;
+    market.reaches(deal.id, "posted").await;
     hub.stop().await;
 }

@@ -182,20 +182,29 @@ async fn f4_nothing_is_promised_twice() {
     let market = Market::with(|config| config.prices.guarantee = gio("4")).await;
     let hub = market.launch().await;
     let mut buyer = Buyer::start(&market, &hub).await;
-    let mut requests = Vec::new();
-    for nonce in 1..=3 {
-        let nonce = B256::repeat_byte(nonce);
+    let mut others = [
+        Buyer::numbered(&market, &hub, 5).await,
+        Buyer::numbered(&market, &hub, 6).await,
+    ];
+    let mut asked = Vec::new();
+    for buyer in [&mut buyer].into_iter().chain(&mut others) {
+        let nonce = B256::repeat_byte(1);
         let quote = buyer.quote(&job(1), nonce).await.unwrap();
         buyer.upload(&quote).await;
         let terms = buyer.terms(&job(1), &quote, nonce).await;
-        requests.push(buyer.signed_request(&job(1), &terms));
+        let request = buyer.signed_request(&job(1), &terms);
+        let mut client = buyer.market.clone();
+        asked.push(async move { client.sign_deal(request).await });
     }
-    for request in &requests[..2] {
-        buyer.send(request.clone()).await.unwrap();
-    }
-    let third = buyer.send(requests[2].clone()).await.unwrap_err();
-    assert_eq!(third.code(), Code::FailedPrecondition);
-    assert!(third.message().contains("free balance of 2.0"), "{third:?}");
+    // All at the same moment.
+    let answers = futures::future::join_all(asked).await;
+    let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0].code(), Code::FailedPrecondition);
+    assert!(
+        refused[0].message().contains("free balance of 2.0"),
+        "{refused:?}"
+    );
     let quote = buyer.quote(&job(1), B256::ZERO).await.unwrap_err();
     assert!(quote.message().contains("free balance"), "{quote:?}");
 }

@@ -210,3 +210,96 @@ async fn a_second_hub_on_the_same_folder_is_refused() {
     let hub = market.launch().await;
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn a_hub_that_waits_for_a_transaction_stops_at_once_and_does_not_post_twice() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.submit(&job(1), 1).await;
+    let orders = miner.orders(1).await;
+    market.node().anvil_set_auto_mine(false).await.unwrap();
+    miner.deliver(vec![miner.result(&orders[0], 1_000)]).await;
+    miner.accepted().await;
+    let pending = async || {
+        let count = market.node().get_transaction_count(market.key.address());
+        count.pending().await.unwrap()
+    };
+    let before = pending().await;
+    until("the result in the pool", async || {
+        pending().await == before + 1
+    })
+    .await;
+    let begun = Instant::now();
+    hub.stop().await;
+    assert!(begun.elapsed().as_secs() < 5, "did not wait for the block");
+    market.node().anvil_set_auto_mine(true).await.unwrap();
+    market.node().evm_mine(None).await.unwrap();
+    let hub = market.launch().await;
+    buyer.reconnect(&hub).await;
+    settle(&market, &mut buyer, &deal).await;
+    until("pay", async || {
+        !market.payments(miner.address()).await.is_empty()
+    })
+    .await;
+    assert_eq!(market.payments(miner.address()).await.len(), 1);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_false_claim_right_after_a_restart_is_not_taken_unseen() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.submit(&job(1), 1).await;
+    let orders = miner.orders(1).await;
+    hub.stop().await;
+    miner.leave();
+    let hub = market.launch().await;
+    let holds = |hello: &mut gio_net::wire::Hello| {
+        hello.holding = vec![gio_net::wire::UnitRef {
+            deal_id: orders[0].deal_id.clone(),
+            unit: orders[0].unit,
+        }];
+    };
+    let mut miner = FakeMiner::with(&market, &hub, 3, holds).await;
+    let mut claim = miner.claim(&orders[0], 100, b"no image");
+    claim.cu = gio_protocol::Cu(orders[0].cu_limit + 1);
+    let output = gio_net::wire::unit_done::Output::OutputInline(b"no image".to_vec().into());
+    miner.deliver(vec![miner.done(&claim, output)]).await;
+    let rejected = miner.rejected().await;
+    assert!(
+        rejected.units[0].reason.contains("the unit allows"),
+        "{rejected:?}"
+    );
+    assert!(!market.store().await.has_claims(deal.id).await.unwrap());
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_deal_whose_contents_are_gone_is_refunded_when_it_is_due() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut spec = job(1);
+    let input = vec![7; 100_000];
+    spec.inputs
+        .insert("in".to_owned(), gio_content::ContentRef::of(&input));
+    buyer.inputs.insert("in".to_owned(), input);
+    let deal = buyer.sign(&spec, 1).await;
+    for file in std::fs::read_dir(market.home.path().join("content")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    buyer.open(&deal).await;
+    market.reaches(deal.id, "open").await;
+    let mut other = Buyer::numbered(&market, &hub, 5).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let fine = other.submit(&job(1), 2).await;
+    miner.work(1, 100).await;
+    market.reaches(fine.id, "posted").await;
+    market.pass(601).await;
+    market.reaches(deal.id, "refunded").await;
+    hub.stop().await;
+}

@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::error::ApiError;
 use crate::hub::Hub;
 use crate::infra::content::{ContentError, ContentReader, Upload};
+use crate::infra::places::Place;
 
 /// Between two chunks of an upload; a line slower than 256 KiB in this time is as good as cut.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ impl Content for ContentApi {
         request: Request<Streaming<ContentChunk>>,
     ) -> Result<Response<ContentRef>, Status> {
         let caller = Caller::of(&request)?;
+        let place = self.0.places.uploads.take(caller.address);
+        let _place = place.ok_or(ApiError::TooManyCalls)?;
         let mut chunks = request.into_inner();
         let first = next_chunk(&mut chunks)
             .await?
@@ -56,6 +59,9 @@ impl Content for ContentApi {
         &self,
         request: Request<ContentRequest>,
     ) -> Result<Response<Self::GetStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let place = self.0.places.downloads.take(caller.address);
+        let place = place.ok_or(ApiError::TooManyCalls)?;
         let ContentRequest { root, offset } = request.into_inner();
         let root = field::hash("root", &root)?;
         let reader = self.0.contents.read(root, offset).await;
@@ -64,8 +70,13 @@ impl Content for ContentApi {
             return Err(Status::out_of_range("the offset is beyond the end"));
         }
         // An empty content, or one resumed at its end, still answers with one chunk.
-        let state = Some((root, reader));
-        Ok(Response::new(Box::pin(stream::unfold(state, send_next))))
+        let sending = Sending {
+            root,
+            reader,
+            _place: place,
+        };
+        let chunks = stream::unfold(Some(sending), Sending::next);
+        Ok(Response::new(Box::pin(chunks)))
     }
 
     async fn has(&self, request: Request<HasRequest>) -> Result<Response<HasReply>, Status> {
@@ -120,26 +131,33 @@ fn slow() -> Status {
     Status::deadline_exceeded("the upload is too slow")
 }
 
-type Sending = Option<(B256, ContentReader)>;
+/// A download under way.
+struct Sending {
+    root: B256,
+    reader: ContentReader,
+    _place: Place,
+}
 
-/// Reads the next chunk only when the line has taken the one before.
-async fn send_next(state: Sending) -> Option<(Result<ContentChunk, Status>, Sending)> {
-    let (root, mut reader) = state?;
-    let (offset, length) = (reader.offset, reader.length);
-    match reader.next(CHUNK_BYTES_MAX).await {
-        Ok(data) => {
-            let chunk = ContentChunk {
-                root: bytes(root),
-                length,
-                offset,
-                data: data.into(),
-            };
-            let is_last = reader.offset >= length;
-            Some((Ok(chunk), (!is_last).then_some((root, reader))))
-        }
-        Err(error) => {
-            let error = ApiError::from(ContentError::from(error));
-            Some((Err(error.into()), None))
+impl Sending {
+    /// Reads the next chunk only when the line has taken the one before.
+    async fn next(state: Option<Self>) -> Option<(Result<ContentChunk, Status>, Option<Self>)> {
+        let mut this = state?;
+        let (offset, length) = (this.reader.offset, this.reader.length);
+        match this.reader.next(CHUNK_BYTES_MAX).await {
+            Ok(data) => {
+                let chunk = ContentChunk {
+                    root: bytes(this.root),
+                    length,
+                    offset,
+                    data: data.into(),
+                };
+                let is_last = this.reader.offset >= length;
+                Some((Ok(chunk), (!is_last).then_some(this)))
+            }
+            Err(error) => {
+                let error = ApiError::from(ContentError::from(error));
+                Some((Err(error.into()), None))
+            }
         }
     }
 }

@@ -65,6 +65,8 @@ pub enum ApiError {
     Balance(#[from] BalanceError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("too many calls of this kind at the same time")]
+    TooManyCalls,
     #[error("the hub is busy: {0}")]
     Busy(&'static str),
     #[error("the hub is shutting down")]
@@ -95,7 +97,8 @@ impl From<ApiError> for Status {
             ApiError::UnknownQuote
             | ApiError::UnknownDeal
             | ApiError::Content(ContentError::Missing(_)) => Self::not_found(text),
-            ApiError::Content(ContentError::Full { .. } | ContentError::Allowance { .. }) => {
+            ApiError::TooManyCalls
+            | ApiError::Content(ContentError::Full { .. } | ContentError::Allowance { .. }) => {
                 Self::resource_exhausted(text)
             }
             ApiError::Content(ContentError::Busy)

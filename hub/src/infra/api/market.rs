@@ -60,6 +60,7 @@ impl Market for MarketApi {
         &self,
         request: Request<FollowRequest>,
     ) -> Result<Response<Self::FollowStream>, Status> {
+        let caller = Caller::of(&request)?;
         let FollowRequest {
             deal_id,
             after_event,
@@ -69,12 +70,17 @@ impl Market for MarketApi {
         if known.is_none() {
             return Err(ApiError::UnknownDeal.into());
         }
-        let follower = Follower::new(Arc::clone(&self.0), id, after_event);
+        let place = self.0.places.following.take(caller.address);
+        let place = place.ok_or(ApiError::TooManyCalls)?;
+        let follower = Follower::new(Arc::clone(&self.0), id, after_event, place);
         let messages = stream::unfold(Some(follower), Follower::next);
         Ok(Response::new(Box::pin(messages)))
     }
 
     async fn result(&self, request: Request<DealRef>) -> Result<Response<ResultReply>, Status> {
+        let caller = Caller::of(&request)?;
+        let place = self.0.places.results.take(caller.address);
+        let _place = place.ok_or(ApiError::TooManyCalls)?;
         let id = DealId(field::hash("deal_id", &request.into_inner().deal_id)?);
         Ok(Response::new(self.0.result(id).await?))
     }

@@ -35,6 +35,8 @@ use crate::services::dispatch::{Command, Grants, ToMiner};
 
 /// A miner says who it is at once.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two sessions of one peer.
+const SPACING: Duration = Duration::from_millis(50);
 /// Messages to a miner waiting to be built; a miner this far behind is treated as gone.
 const TO_MINER_QUEUE: usize = 1024;
 /// Built messages waiting to be sent, of about a MiB at most: the next is built while one is on its way.
@@ -74,6 +76,9 @@ impl Work for WorkApi {
         request: Request<Streaming<MinerMessage>>,
     ) -> Result<Response<OutboundStream>, Status> {
         let caller = Caller::of(&request)?;
+        let place = self.0.places.joining.take(caller.address);
+        let too_many = || Status::resource_exhausted("another session of yours is being opened");
+        let _place = place.ok_or_else(too_many)?;
         let mut inbound = request.into_inner();
         let hello = greeting(&mut inbound).await?;
         if field::address("owner", &hello.owner)? != caller.address {
@@ -105,6 +110,8 @@ impl Work for WorkApi {
         let tasks = &self.0.tasks;
         tasks.spawn(outbound::write(link.clone(), orders, outbound));
         tasks.spawn(inbound::read(link, inbound));
+        // Every session costs the dispatcher a look at its disk.
+        tokio::time::sleep(SPACING).await;
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
     }
 }

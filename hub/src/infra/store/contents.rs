@@ -11,6 +11,9 @@ use crate::domain::stage::Stage;
 /// Roots asked for in one statement; SQLite takes 32,766 parameters.
 const ROOTS_PER_QUERY: usize = 1000;
 
+/// Rows removed in one transaction, so that nobody waits long for the database.
+const ROWS_AT_ONCE: u32 = 500;
+
 /// A content to keep.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -148,21 +151,23 @@ impl Store {
         rows.iter().map(|row| hash(row, "root")).collect()
     }
 
-    /// Forgets contents whose time is over and that no deal uses.
+    /// Forgets some contents whose time is over and that no deal uses; call it until it finds none.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn drop_contents_before(&self, now: UnixSeconds) -> Result<Vec<Dropped>, StoreError> {
         let rows = sqlx::query(
-            "DELETE FROM contents WHERE keep_until < ? RETURNING root, bytes IS NULL AS is_file",
+            "DELETE FROM contents WHERE rowid IN (SELECT rowid FROM contents WHERE keep_until < ? LIMIT ?) \
+             RETURNING root, bytes IS NULL AS is_file",
         );
-        let rows = rows.bind(signed(now.0)).fetch_all(&self.pool).await?;
+        let rows = rows.bind(signed(now.0)).bind(ROWS_AT_ONCE);
         let read = |row: &sqlx::sqlite::SqliteRow| {
             Ok(Dropped {
                 root: hash(row, "root")?,
                 is_file: row.try_get("is_file")?,
             })
         };
+        let rows = rows.fetch_all(&self.pool).await?;
         rows.iter().map(read).collect()
     }
 
@@ -175,18 +180,42 @@ impl Store {
         before: UnixSeconds,
         now: UnixSeconds,
     ) -> Result<u64, StoreError> {
-        let mut tx = self.pool.begin().await?;
         let over = sqlx::query(
-            "UPDATE deals SET job_spec = NULL WHERE job_spec IS NOT NULL AND over_at < ?1 AND stage >= ?2 \
-             RETURNING id AS deal_id",
+            "SELECT id AS deal_id FROM deals WHERE job_spec IS NOT NULL AND over_at < ? AND stage >= ?",
         );
         let over = over.bind(signed(before.0)).bind(Stage::Settled.code());
-        let over = over.fetch_all(&mut *tx).await?;
+        let over = over.fetch_all(&self.pool).await?;
         for row in &over {
-            release_contents_of(&mut tx, super::deal_id(row)?, now).await?;
+            let deal = super::deal_id(row)?;
+            while self.release_some(deal, now).await? {}
+            let query = sqlx::query("UPDATE deals SET job_spec = NULL WHERE id = ?");
+            let query = query.bind(deal.0.as_slice());
+            query.execute(&self.pool).await?;
+        }
+        Ok(over.len() as u64)
+    }
+
+    /// Returns false when the deal uses nothing any more.
+    async fn release_some(&self, deal: DealId, now: UnixSeconds) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let rows = sqlx::query(
+            "DELETE FROM content_uses WHERE deal_id = ?1 AND root IN \
+             (SELECT root FROM content_uses WHERE deal_id = ?1 LIMIT ?2) RETURNING root",
+        );
+        let rows = rows.bind(deal.0.as_slice()).bind(ROWS_AT_ONCE);
+        let rows = rows.fetch_all(&mut *tx).await?;
+        for row in &rows {
+            sqlx::query(
+                "UPDATE contents SET keep_until = ?1 WHERE root = ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM content_uses WHERE root = ?2)",
+            )
+            .bind(signed(now.0))
+            .bind(hash(row, "root")?.as_slice())
+            .execute(&mut *tx)
+            .await?;
         }
         tx.commit().await?;
-        Ok(over.len() as u64)
+        Ok(!rows.is_empty())
     }
 }
 
@@ -207,24 +236,4 @@ pub(super) async fn add_use(
         .execute(&mut *tx)
         .await?;
     Ok(true)
-}
-
-async fn release_contents_of(
-    tx: &mut SqliteConnection,
-    deal: DealId,
-    now: UnixSeconds,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE contents SET keep_until = ?1 WHERE root IN (SELECT root FROM content_uses WHERE deal_id = ?2) \
-         AND NOT EXISTS (SELECT 1 FROM content_uses u WHERE u.root = contents.root AND u.deal_id <> ?2)",
-    )
-    .bind(signed(now.0))
-    .bind(deal.0.as_slice())
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query("DELETE FROM content_uses WHERE deal_id = ?")
-        .bind(deal.0.as_slice())
-        .execute(&mut *tx)
-        .await?;
-    Ok(())
 }

@@ -89,6 +89,10 @@ pub struct Load {
     pub guarantees: Gio,
 }
 
+/// A deal without its job, which may have megabytes.
+const COLUMNS: &str = "id, terms, buyer_signature, hub_signature, net_price, stage, result_root, tree_hash, cu_total, \
+     claims_root, claims_length, posted_tx, window_end, confirmation, payment, royalty, refund, settled_tx";
+
 impl Store {
     /// Remembers a deal before the hub's signature leaves; uses up its quote and keeps its contents.
     ///
@@ -146,25 +150,40 @@ impl Store {
         Ok(spec.await?.flatten())
     }
 
-    /// Deals in any of these stages, oldest first.
+    /// Deals in any of these stages, oldest first in each.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn deals_in(&self, stages: &[Stage]) -> Result<Vec<DealRow>, StoreError> {
         let mut deals = Vec::new();
         for stage in stages {
-            // Without the job, which may have megabytes.
-            let rows = sqlx::query(
-                "SELECT id, terms, buyer_signature, hub_signature, net_price, stage, result_root, tree_hash, cu_total, \
-                 claims_root, claims_length, posted_tx, window_end, confirmation, payment, royalty, refund, settled_tx \
-                 FROM deals WHERE stage = ? ORDER BY signed_at",
-            )
-            .bind(stage.code());
+            let query = format!("SELECT {COLUMNS} FROM deals WHERE stage = ? ORDER BY signed_at");
+            let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(stage.code());
             for row in rows.fetch_all(&self.pool).await? {
                 deals.push(read_deal(&row)?);
             }
         }
         Ok(deals)
+    }
+
+    /// Deals that are worked on, and posted ones that may be settled, the most urgent first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn deals_to_carry(&self, now: UnixSeconds) -> Result<Vec<DealRow>, StoreError> {
+        let query = format!(
+            "SELECT {COLUMNS} FROM deals WHERE stage IN (?1, ?2, ?3) \
+             OR (stage = ?4 AND (confirmation IS NOT NULL OR window_end <= ?5)) ORDER BY deliver_by"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+            .bind(Stage::Open.code())
+            .bind(Stage::Running.code())
+            .bind(Stage::Assembling.code())
+            .bind(Stage::Posted.code())
+            .bind(signed(now.0))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_deal).collect()
     }
 
     /// What is signed, open or running.
@@ -344,7 +363,7 @@ async fn insert_deal(
     let deal = new.row;
     let added = sqlx::query(
         "INSERT INTO deals (id, job_spec, terms, buyer, cap, guarantee, memory, buyer_signature, hub_signature, \
-         net_price, stage, signed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+         net_price, stage, deliver_by, signed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
     )
     .bind(deal.id.0.as_slice())
     .bind(new.job_spec)
@@ -357,6 +376,7 @@ async fn insert_deal(
     .bind(deal.hub_signature.as_bytes().as_slice())
     .bind(signed(deal.net_price.0.units()))
     .bind(deal.stage.code())
+    .bind(signed(deal.terms.deliver_by.0))
     .bind(signed(at.0))
     .execute(&mut *tx)
     .await?;

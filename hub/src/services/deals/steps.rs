@@ -59,6 +59,13 @@ impl StepError {
     }
 }
 
+impl StepError {
+    /// Whether the deal cannot be taken up before somebody repairs something.
+    pub(super) fn is_for_good(&self) -> bool {
+        matches!(self, Self::Units(error) if !matches!(error, ApiError::Busy(_) | ApiError::Stopping))
+    }
+}
+
 impl Step {
     /// What the hub was at, for its operator.
     pub(super) fn name(self) -> &'static str {

@@ -189,82 +189,77 @@ impl World {
     }
 
     fn step(&mut self, event: Event) {
-        let now = self.now;
         let effects = match event {
-            Event::Join {
-                miner: number,
-                places,
-                holds,
-            } => self.join(miner(number), places, holds),
-            Event::Leave { miner: number } => {
-                let session = self
-                    .board
-                    .miners
-                    .get(&miner(number))
-                    .map(|found| found.offer.session);
-                self.board
-                    .leave(miner(number), session.unwrap_or(Session(0)), now);
-                Vec::new()
-            }
-            Event::Drain { miner: number } => {
-                self.board.drain(miner(number));
-                Vec::new()
-            }
-            Event::Exposure {
-                miner: number,
-                units,
-            } => {
-                self.board
-                    .set_exposure(miner(number), Gio::from_units(units * UNIT_NET));
-                Vec::new()
-            }
-            Event::Pay { miner: number } => {
-                self.owed.insert(miner(number), Owed::NOTHING);
-                self.board.set_owed(miner(number), Owed::NOTHING);
-                Vec::new()
-            }
+            Event::Open { deal } => self.open(deal),
+            Event::Close { deal } => self.close(deal),
+            Event::Restart => self.restart(),
             Event::Pass { seconds } => {
-                self.now = now.after(seconds);
+                self.now = self.now.after(seconds);
                 self.board.tick(self.now)
             }
-            Event::Open { deal } => {
-                let info = Arc::clone(&self.infos[usize::from(deal)]);
-                self.open.insert(info.id);
-                let restored = self.restored(info.id);
-                self.board.open(info, &restored, now)
-            }
-            Event::Close { deal } => {
-                let id = self.infos[usize::from(deal)].id;
-                self.finished.remove(&id);
-                self.open.remove(&id);
-                // A closed deal is assembled; its assignments mean nothing any more.
-                self.rows.retain(|unit, _| unit.deal != id);
-                self.board.close(id)
-            }
-            Event::Restart => self.restart(),
-            Event::Deliver {
-                miner: number,
-                nth,
-                cu,
-            } => match self.nth_order(miner(number), nth) {
-                Some(unit) => self.deliver(miner(number), unit, Cu(cu)),
-                None => Vec::new(),
-            },
-            Event::Fail {
-                miner: number,
-                nth,
-                kind,
-            } => self.fail(miner(number), nth, kind),
             Event::Stray {
-                miner: number,
+                miner: by,
                 deal,
                 unit,
             } => {
                 let deal = self.infos[usize::from(deal)].id;
-                self.deliver(miner(number), UnitRef { deal, unit }, CU_LIMIT)
+                self.deliver(miner(by), UnitRef { deal, unit }, CU_LIMIT)
             }
+            of_a_miner => self.miner_does(of_a_miner),
         };
         self.turn(effects);
+    }
+
+    fn miner_does(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Join {
+                miner: by,
+                places,
+                holds,
+            } => return self.join(miner(by), places, holds),
+            Event::Fail {
+                miner: by,
+                nth,
+                kind,
+            } => return self.fail(miner(by), nth, kind),
+            Event::Deliver { miner: by, nth, cu } => {
+                let order = self.nth_order(miner(by), nth);
+                let deliver = order.map(|unit| self.deliver(miner(by), unit, Cu(cu)));
+                return deliver.unwrap_or_default();
+            }
+            Event::Leave { miner: by } => {
+                let found = self.board.miners.get(&miner(by));
+                let session = found.map_or(Session(0), |found| found.offer.session);
+                self.board.leave(miner(by), session, self.now);
+            }
+            Event::Drain { miner: by } => self.board.drain(miner(by)),
+            Event::Exposure { miner: by, units } => {
+                let limit = Gio::from_units(units * UNIT_NET);
+                self.board.set_exposure(miner(by), limit);
+            }
+            Event::Pay { miner: by } => {
+                self.owed.insert(miner(by), Owed::NOTHING);
+                self.board.set_owed(miner(by), Owed::NOTHING);
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn open(&mut self, deal: u8) -> Vec<Effect> {
+        let info = Arc::clone(&self.infos[usize::from(deal)]);
+        self.open.insert(info.id);
+        let restored = self.restored(info.id);
+        self.board.open(info, &restored, self.now)
+    }
+
+    fn close(&mut self, deal: u8) -> Vec<Effect> {
+        let id = self.infos[usize::from(deal)].id;
+        self.finished.remove(&id);
+        self.open.remove(&id);
+        // A closed deal is assembled; its assignments mean nothing any more.
+        self.rows.retain(|unit, _| unit.deal != id);
+        self.board.close(id)
     }
 
     fn join(&mut self, miner: Address, places: u32, holds: bool) -> Vec<Effect> {
@@ -412,12 +407,9 @@ proptest! {
         let mut world = World::new(&sizes);
         for event in events {
             world.step(event);
-            let count = |miner: &Miner| miner.running().count();
-            let before = world.board.miners.iter().map(|(a, m)| (*a, count(m))).collect();
-            // Nothing was left over that could have been given out, and nothing given breaks a limit.
-            let effects = world.board.fill(world.now);
-            prop_assert!(assigned(&effects).is_empty());
-            check_given(&world, &before, &effects);
+            // Nothing was left over that could have been given out.
+            let more = world.board.fill(world.now);
+            prop_assert_eq!(more, []);
         }
     }
 

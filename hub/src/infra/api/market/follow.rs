@@ -15,6 +15,7 @@ use super::stage_to_wire;
 use crate::domain::board::Progress;
 use crate::domain::stage::Stage;
 use crate::hub::Hub;
+use crate::infra::places::Place;
 use crate::infra::store::{StageEvent, StoreError};
 
 /// A follower hears at least this often, so that it notices a dead line.
@@ -31,10 +32,11 @@ pub(super) struct Follower {
     changes: watch::Receiver<Progress>,
     stage: Stage,
     is_first: bool,
+    _place: Place,
 }
 
 impl Follower {
-    pub(super) fn new(hub: Arc<Hub>, id: DealId, after_event: u64) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, id: DealId, after_event: u64, place: Place) -> Self {
         Self {
             changes: hub.progress.subscribe(id),
             hub,
@@ -43,6 +45,7 @@ impl Follower {
             pending: Vec::new(),
             stage: Stage::Signed,
             is_first: true,
+            _place: place,
         }
     }
 

@@ -14,8 +14,9 @@ use crate::infra::store::{DealRow, PayoutRow, Posted, Settled};
 
 /// Claims files up to this size come with the result, larger ones as a content.
 const CLAIMS_INLINE_MAX: u64 = 256 * 1024;
-/// Memory per unit while a result is put together.
-const UNIT_BYTES: u64 = 512;
+/// Memory per unit while a result is put together: the claim, its row, the reply. Generous, so that few large ones at a
+/// time keep the database busy.
+const UNIT_BYTES: u64 = 4096;
 
 impl Hub {
     pub(super) async fn result(&self, id: DealId) -> Result<ResultReply, ApiError> {
@@ -25,7 +26,8 @@ impl Hub {
             .filter(|posted| posted.tx.is_some())
             .ok_or(ApiError::NotPosted)?;
         let units = u64::from(deal.terms.unit_count);
-        let _memory = self.memory.take(units * UNIT_BYTES).await;
+        let memory = self.memory.take(units * UNIT_BYTES).await;
+        let _memory = memory.ok_or(ApiError::Busy("other results are being read"))?;
         let payouts = self.store.payouts_of(id).await?;
         Ok(ResultReply {
             stage: stage_to_wire(deal.stage),

@@ -11,13 +11,13 @@ use std::time::Duration;
 use gio_content::{JobSpec, Plan};
 use gio_net::wire::field::{self, bytes, signature_bytes};
 use gio_net::wire::{SignDealReply, SignDealRequest};
-use gio_protocol::{Address, B256, DealTerms, PricePerPu, keccak256};
+use gio_protocol::{Address, B256, DealId, DealTerms, PricePerPu, keccak256};
 use tokio::time::timeout;
 
 use super::super::error::ApiError;
 use crate::domain::agreement::{check_job, check_terms};
 use crate::domain::deal::DealInfo;
-use crate::domain::quote::NoQuote;
+use crate::domain::quote::{NoQuote, Quote};
 use crate::domain::size::JobSize;
 use crate::domain::stage::Stage;
 use crate::hub::Hub;
@@ -36,29 +36,20 @@ impl Hub {
     ) -> Result<SignDealReply, ApiError> {
         let terms = DealTerms::from_bytes(&request.terms)?;
         let id = terms.deal_id(self.chain.chain_id());
-        let (quote, used_by) = self
-            .store
-            .quote(terms.hub_nonce)
-            .await?
-            .ok_or(ApiError::UnknownQuote)?;
-        if used_by == Some(id) {
-            let known = self.store.deal(id).await?.ok_or(ApiError::UnknownDeal)?;
-            return Ok(signed_reply(&known));
-        }
-        if used_by.is_some() {
-            return Err(ApiError::QuoteUsed);
-        }
+        let quote = match self.store.quote(terms.hub_nonce).await? {
+            None => return Err(ApiError::UnknownQuote),
+            Some((_, Some(used))) if used == id => return self.signed_before(id).await,
+            Some((_, Some(_))) => return Err(ApiError::QuoteUsed),
+            Some((quote, None)) => quote,
+        };
         if self.stop.is_cancelled() {
             return Err(ApiError::Stopping);
         }
-        check_terms(&terms, &quote, self.wallet, &self.config.prices, self.now())?;
-        let buyer_signature = field::signature("buyer_signature", &request.buyer_signature)?;
-        gio_keys::verify_by_address(terms.buyer, id.0, &buyer_signature)
-            .map_err(|_| ApiError::BuyerSignature)?;
-        let spec = JobSpec::from_json(&request.job_spec)?;
-        let size = JobSize::of(&spec);
-        size.check(&self.config.limits.job())?;
+        let spec = self.check_cheaply(&terms, &quote, &request)?;
         self.check_buyer_funds(&terms).await?;
+        let terms = self
+            .check_own_split(caller, terms, &request, quote.net_price)
+            .await?;
         let row = DealRow {
             id,
             hub_signature: self.key.sign(id.0),
@@ -68,20 +59,42 @@ impl Hub {
             posted: None,
             confirmation: None,
             settled: None,
-            terms: self
-                .check_own_split(caller, terms, &request, quote.net_price)
-                .await?,
+            terms,
         };
         let contents: Vec<B256> = spec.contents().map(|content| content.root).collect();
         let new = NewDeal {
             row: &row,
             job_spec: &request.job_spec,
             contents: &contents,
-            memory: size.resident_bytes(),
+            memory: JobSize::of(&spec).resident_bytes(),
         };
         self.promise(&new).await?;
         observe::stage(id, Stage::Signed);
         Ok(signed_reply(&row))
+    }
+
+    /// Asked twice, answered twice the same.
+    async fn signed_before(&self, id: DealId) -> Result<SignDealReply, ApiError> {
+        let known = self.store.deal(id).await?.ok_or(ApiError::UnknownDeal)?;
+        Ok(signed_reply(&known))
+    }
+
+    /// Everything that costs no more than reading the request.
+    fn check_cheaply(
+        &self,
+        terms: &DealTerms,
+        quote: &Quote,
+        request: &SignDealRequest,
+    ) -> Result<JobSpec, ApiError> {
+        let prices = &self.config.prices;
+        check_terms(terms, quote, self.wallet, prices, self.now())?;
+        let signature = field::signature("buyer_signature", &request.buyer_signature)?;
+        let id = terms.deal_id(self.chain.chain_id());
+        gio_keys::verify_by_address(terms.buyer, id.0, &signature)
+            .map_err(|_| ApiError::BuyerSignature)?;
+        let spec = JobSpec::from_json(&request.job_spec)?;
+        JobSize::of(&spec).check(&self.config.limits.job())?;
+        Ok(spec)
     }
 
     /// Splits the job itself and compares, when it is the caller's turn.
@@ -92,8 +105,8 @@ impl Hub {
         request: &SignDealRequest,
         net_price: PricePerPu,
     ) -> Result<DealTerms, ApiError> {
-        let _turn =
-            Turn::take(self, caller).ok_or(ApiError::Busy("your last job is being checked"))?;
+        let turn = self.places.signing.take(caller);
+        let _turn = turn.ok_or(ApiError::Busy("another job of yours is being checked"))?;
         let place = timeout(CHECK_WAIT, self.checks.acquire()).await;
         let busy = ApiError::Busy("other jobs are being checked");
         let _place = place.map_err(|_| busy)?.map_err(|_| ApiError::Stopping)?;
@@ -187,25 +200,6 @@ impl Hub {
             }
         }
         Ok(())
-    }
-}
-
-/// A peer's turn: one job of it is being checked.
-struct Turn<'a> {
-    hub: &'a Hub,
-    peer: Address,
-}
-
-impl<'a> Turn<'a> {
-    fn take(hub: &'a Hub, peer: Address) -> Option<Self> {
-        let is_new = hub.notes.signing.lock().insert(peer);
-        is_new.then_some(Self { hub, peer })
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.hub.notes.signing.lock().remove(&self.peer);
     }
 }
 
