@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {HubFactory} from "src/HubFactory.sol";
+import {HubWallet} from "src/HubWallet.sol";
+import {Whitelist} from "src/Whitelist.sol";
+import {Cases} from "src/Cases.sol";
+import {Dao} from "src/Dao.sol";
+import {Timelock} from "src/Timelock.sol";
+import {Treasury} from "src/Treasury.sol";
+import {IHubWallet} from "src/interfaces/IHubWallet.sol";
+import {ITreasury} from "src/interfaces/ITreasury.sol";
+import {CaseOutcome} from "src/types/Governance.sol";
+import {HubKind, HubRecord, WalletParameters, WalletState} from "src/types/Wallet.sol";
+import {GovernanceBase} from "../utils/GovernanceBase.sol";
+
+/// @notice The whole government over a real hub's wallet: from an accusation to the last consequence (GV-10 to GV-13, R8,
+/// HW-19 to HW-25).
+contract GovernmentTest is GovernanceBase {
+    uint128 private constant BOND = 30 * GIO;
+    uint128 private constant MONEY = 1000 * GIO;
+
+    HubFactory private hubs;
+    HubWallet private real;
+    address private miner = makeAddr("miner");
+
+    function setUp() public override {
+        super.setUp();
+        uint64 nonce = vm.getNonce(address(this));
+        // The market around the same token: whitelist, cases and factory name each other.
+        timelock = new Timelock(TIMELOCK_DELAY, vm.computeCreateAddress(address(this), nonce + 1));
+        dao = new Dao(token, timelock, vm.computeCreateAddress(address(this), nonce + 5), _daoParameters());
+        treasury = new Treasury(token, address(timelock), _treasuryParameters());
+        HubWallet implementation = new HubWallet();
+        whitelist = new Whitelist(vm.computeCreateAddress(address(this), nonce + 6));
+        cases = new Cases(token, address(dao), address(treasury), address(whitelist), BOND_MIN);
+        hubs = new HubFactory(address(implementation), _walletParameters());
+        vm.prank(hub);
+        real = HubWallet(hubs.createHub("first"));
+        _fund(address(real), MONEY);
+        vm.prank(hub);
+        real.register(HubRecord("/dns/hub", "hub", "", HubKind.Compute));
+        skip(1);
+    }
+
+    function _walletParameters() private view returns (WalletParameters memory) {
+        return WalletParameters({
+            token: address(token),
+            dao: address(timelock),
+            treasury: address(treasury),
+            cases: address(cases),
+            whitelist: address(whitelist),
+            freezeQuota: 1 * GIO,
+            lockPercent: 30,
+            daoFeePerMille: 5,
+            payoutPeriod: 30 days,
+            suspicionPeriod: 120 days
+        });
+    }
+
+    function _accuseReal() private returns (uint256 caseId) {
+        _fundFor(address(cases), stranger, BOND);
+        vm.prank(stranger);
+        caseId = cases.accuse(address(real), keccak256("evidence"), "https://evidence.example/7", BOND);
+    }
+
+    function _suspectReal() private returns (uint256 caseId) {
+        caseId = _accuseReal();
+        _carryOut(caseId);
+        cases.decide(caseId);
+    }
+
+    function _assertState(WalletState expected) private view {
+        assertEq(uint8(real.state()), uint8(expected), "wallet state");
+    }
+
+    /// @notice GV-10: only an executed vote reaches a wallet.
+    function test_gv10_wallet_byAnyoneButTheTimelock_reverts(address caller) public {
+        vm.assume(caller != address(timelock));
+        bytes memory expected = abi.encodeWithSelector(IHubWallet.NotDao.selector, caller, address(timelock));
+        vm.startPrank(caller);
+        vm.expectRevert(expected);
+        real.suspect(1);
+        vm.expectRevert(expected);
+        real.rehab();
+        vm.expectRevert(expected);
+        real.ban();
+    }
+
+    /// @notice R8: the bond is 1 % of what is the hub's, and not of what it owes its miners.
+    function test_r08_bond_isOfTheHubsOwnBalance() public {
+        assertEq(cases.bondFor(address(real)), 10 * GIO);
+        vm.prank(hub);
+        real.transfer(miner, 500 * GIO); // 350 to the miner
+        assertEq(cases.bondFor(address(real)), 65 * GIO / 10);
+    }
+
+    /// @notice R8: payday waits for an undecided case, and for a passed one until it is executed.
+    function test_r08_payday_waitsForTheCase() public {
+        vm.warp(real.registeredAt() + 29 days);
+        uint256 caseId = _accuseReal();
+        uint64 until = real.registeredAt() + 60 days;
+        skip(1 days);
+        _paydayRefused(until);
+        uint256 id = cases.proposalOf(caseId);
+        _voteFor(id);
+        _paydayRefused(until);
+        dao.queue(id);
+        _paydayRefused(until);
+        vm.warp(dao.proposalEta(id));
+        dao.execute(id);
+        _assertState(WalletState.Suspected);
+    }
+
+    function _paydayRefused(uint64 until) private {
+        vm.expectRevert(abi.encodeWithSelector(IHubWallet.CaseUndecided.selector, until));
+        vm.prank(hub);
+        real.payday();
+    }
+
+    /// @notice GV-13, HW-15: the fee is the only tax; the accuser who was wrong loses its bond, both are fees.
+    function test_r08_payday_afterARejectedCase() public {
+        vm.prank(hub);
+        real.transfer(miner, 100 * GIO);
+        uint256 caseId = _accuseReal();
+        _startVote(cases.proposalOf(caseId));
+        _voteAgainst(cases.proposalOf(caseId));
+        assertEq(uint8(cases.decide(caseId)), uint8(CaseOutcome.Rejected));
+        vm.warp(real.registeredAt() + 30 days);
+        vm.prank(hub);
+        real.payday();
+        _assertState(WalletState.Idle);
+        assertEq(treasury.fees(), BOND + 30 * GIO * 5 / 1000);
+        assertEq(treasury.bucketCount(), 1);
+    }
+
+    /// @notice R8: at most one period per registration, even if nobody ever decides the case.
+    function test_r08_payday_waitsOnePeriodAtMost() public {
+        _accuseReal();
+        vm.warp(real.registeredAt() + 60 days);
+        vm.prank(hub);
+        real.payday();
+        _assertState(WalletState.Idle);
+    }
+
+    function test_hw21_rehab_onAppeal() public {
+        _suspectReal();
+        assertEq(token.balanceOf(address(real)), 0, "frozen");
+        _fundFor(address(cases), hub, GIO);
+        vm.prank(hub);
+        uint256 appeal = cases.appeal(address(real), keccak256("defence"), "", GIO);
+        _carryOut(appeal);
+        assertEq(uint8(cases.decide(appeal)), uint8(CaseOutcome.Upheld));
+        _assertState(WalletState.Idle);
+        vm.prank(hub);
+        real.withdraw();
+        assertEq(token.balanceOf(hub), MONEY + GIO);
+    }
+
+    /// @notice HW-22, HW-24, HW-25: the ban brings the hub's own money, and nobody has it for 120 days.
+    function test_hw22_hw24_ban_locksTheHubsOwnMoney() public {
+        vm.prank(hub);
+        real.transfer(miner, 100 * GIO);
+        _suspectReal();
+        Proposal memory ban = _single(address(real), abi.encodeCall(IHubWallet.ban, ()), "ban");
+        _propose(ban);
+        _voteFor(ban.id);
+        _queue(ban);
+        vm.expectPartialRevert(IHubWallet.BanTooEarly.selector);
+        _execute(ban);
+        vm.warp(real.suspectedAt() + 120 days);
+        _execute(ban);
+        _assertState(WalletState.Punished);
+        assertEq(treasury.bucket(1).amount, MONEY - 70 * GIO, "all but what the miner is owed");
+        assertEq(token.balanceOf(address(real)), 70 * GIO);
+
+        vm.prank(address(timelock));
+        vm.expectPartialRevert(ITreasury.BucketLocked.selector);
+        treasury.spend(1, recipient, 1);
+        vm.prank(miner);
+        token.transferFrom(address(real), miner, 70 * GIO);
+        assertEq(token.balanceOf(miner), 70 * GIO);
+    }
+
+    /// @notice GV-11 from end to end: who may suspect cannot ban.
+    function test_gv11_suspicionsVotes_doNotBan() public {
+        uint256 caseId = _accuseReal();
+        uint256 id = cases.proposalOf(caseId);
+        _startVote(id);
+        _vote(alice, id, FOR);
+        _endVote(id);
+        dao.queue(id);
+        vm.warp(dao.proposalEta(id));
+        dao.execute(id);
+        _assertState(WalletState.Suspected);
+
+        Proposal memory ban = _single(address(real), abi.encodeCall(IHubWallet.ban, ()), "ban");
+        _propose(ban);
+        _startVote(ban.id);
+        _vote(alice, ban.id, FOR);
+        _endVote(ban.id);
+        vm.expectRevert();
+        dao.queue(ban.id);
+        _assertState(WalletState.Suspected);
+    }
+}
