@@ -305,7 +305,6 @@ impl Chain {
     }
 
     /// Notes where a body is; safe with the next commit that is synced.
-
     fn record_body(&mut self, header: &Header, place: BodyPlace) -> Result<(), ChainError> {
         let id = header.id();
         self.places.insert(id, (place, self.arrivals));

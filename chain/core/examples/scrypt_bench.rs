@@ -1,5 +1,5 @@
 //! Hashes per second and core of every scrypt path, and their ratios to RustCrypto's crate,
-//! measured in turns in one run: `cargo run --release --example scrypt_bench`.
+//! measured in turns in one run: `cargo run --release -p gio-coin --example scrypt_bench -- [--json]`.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,21 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
+/// One JSON object, for whoever collects the figures.
+fn as_json(hashers: &[ScryptHasher], rates: &[f64]) -> String {
+    let mut entries = vec![format!(
+        "\"scrypt_hs_per_core_rustcrypto\": {:.0}",
+        rates[0]
+    )];
+    for (hasher, rate) in hashers.iter().zip(&rates[1..]) {
+        let path = hasher.path().to_string().to_lowercase().replace('-', "");
+        entries.push(format!("\"scrypt_hs_per_core_{path}\": {rate:.0}"));
+        let ratio = rate / rates[0];
+        entries.push(format!("\"scrypt_ratio_to_rustcrypto_{path}\": {ratio:.2}"));
+    }
+    format!("{{{}}}", entries.join(", "))
+}
+
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]
 fn main() {
     let mut hashers: Vec<ScryptHasher> = ScryptPath::available()
@@ -48,6 +63,10 @@ fn main() {
         }
     }
     let rates: Vec<f64> = rates.into_iter().map(median).collect();
+    if std::env::args().any(|argument| argument == "--json") {
+        println!("{}", as_json(&hashers, &rates));
+        return;
+    }
     println!("rustcrypto  {:>8.0} H/s per core", rates[0]);
     for (hasher, rate) in hashers.iter().zip(&rates[1..]) {
         let ratio = rate / rates[0];
