@@ -119,13 +119,16 @@ contract CasesHandler is Test {
         ++calls["vote"];
     }
 
-    /// @dev Queues what passed; executes what is due, if its wallet still lets it.
+    /// @dev Ends a vote that was cast, queues what passed; executes what is due, if its wallet still lets it.
     function advance(uint256 seed) external {
         if (books.length == 0) return;
         Book storage book = books[seed % books.length];
+        bool voted = DAO.hasVoted(book.proposalId, VOTER);
+        uint256 end = DAO.proposalDeadline(book.proposalId);
+        if (voted && block.timestamp <= end) vm.warp(end + 1);
         IGovernor.ProposalState stage = DAO.state(book.proposalId);
         if (stage == IGovernor.ProposalState.Succeeded) DAO.queue(book.proposalId);
-        if (stage != IGovernor.ProposalState.Queued) return;
+        if (DAO.state(book.proposalId) != IGovernor.ProposalState.Queued) return;
         WalletState needed = book.accuses ? WalletState.Registered : WalletState.Suspected;
         bool dead = book.accuses && book.outcome != CaseOutcome.Undecided;
         if (book.wallet.state() != needed || dead) return;

@@ -180,7 +180,7 @@ contract RegistryHandler is Test {
     function slash(uint256 claimSeed) external {
         bytes32 claim = claimAt(claimSeed);
         // Seldom: who lost once is out, and then nothing more happens to it.
-        if (reservedOf[claim] == address(0) || claimSeed % 5 != 0) return;
+        if (reservedOf[claim] == address(0) || claimSeed % 3 != 0) return;
         Book storage book = books[reservedOf[claim]];
         uint256 amount = reserved[claim];
         vm.prank(COURT);

@@ -6,10 +6,13 @@ import {HubWallet} from "src/HubWallet.sol";
 import {Whitelist} from "src/Whitelist.sol";
 import {Cases} from "src/Cases.sol";
 import {Dao} from "src/Dao.sol";
+import {Standing} from "src/Standing.sol";
 import {Timelock} from "src/Timelock.sol";
 import {Treasury} from "src/Treasury.sol";
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
+import {IStanding} from "src/interfaces/IStanding.sol";
 import {ITreasury} from "src/interfaces/ITreasury.sol";
+import {IWhitelist} from "src/interfaces/IWhitelist.sol";
 import {CaseOutcome} from "src/types/Governance.sol";
 import {HubKind, HubRecord, WalletParameters, WalletState} from "src/types/Wallet.sol";
 import {GovernanceBase} from "../utils/GovernanceBase.sol";
@@ -180,6 +183,43 @@ contract GovernmentTest is GovernanceBase {
         vm.prank(miner);
         token.transferFrom(address(real), miner, 70 * GIO);
         assertEq(token.balanceOf(miner), 70 * GIO);
+    }
+
+    /// @notice GV-04, GV-06: levels are given by vote, and the curator's power ends by vote, for ever.
+    function test_gv04_gv06_levels_byVote() public {
+        Standing standing = new Standing(whitelist, token, address(treasury), stranger);
+        bytes memory verify = abi.encodeCall(IStanding.setVerified, (address(real), true));
+        _pass(_single(address(standing), verify, "verify the hub"));
+        assertEq(uint8(standing.levelOf(address(real))), uint8(IStanding.Level.Verified));
+        vm.prank(stranger);
+        standing.setTrusted(address(real), true);
+        assertEq(uint8(standing.levelOf(address(real))), uint8(IStanding.Level.Trusted));
+
+        _pass(_single(address(standing), abi.encodeCall(IStanding.endCuration, ()), "end curation"));
+        vm.expectRevert(abi.encodeWithSelector(IStanding.NotCurator.selector, stranger));
+        vm.prank(stranger);
+        standing.setTrusted(address(real), false);
+        bytes memory unverify = abi.encodeCall(IStanding.setTrusted, (address(real), false));
+        _pass(_single(address(standing), unverify, "not trusted any more"));
+        assertEq(uint8(standing.levelOf(address(real))), uint8(IStanding.Level.Verified));
+    }
+
+    /// @notice GV-24: another factory is admitted by vote, and its hubs get the same court.
+    function test_gv24_factory_admittedByVote() public {
+        HubFactory other = new HubFactory(hubs.implementation(), _walletParameters());
+        vm.expectPartialRevert(IWhitelist.NotFactory.selector);
+        vm.prank(hub);
+        other.createHub("second");
+        bytes memory admit = abi.encodeCall(IWhitelist.admit, (address(other), true));
+        _pass(_single(address(whitelist), admit, "admit a factory"));
+        vm.prank(hub);
+        HubWallet second = HubWallet(other.createHub("second"));
+        _fund(address(second), MONEY);
+        vm.prank(hub);
+        second.register(HubRecord("/dns/hub", "second", "", HubKind.Service));
+        real = second;
+        _suspectReal();
+        _assertState(WalletState.Suspected);
     }
 
     /// @notice GV-11 from end to end: who may suspect cannot ban.
