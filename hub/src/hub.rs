@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gio_evm::{BlockHead, Chain, ChainError};
 use gio_keys::MachineKey;
@@ -62,8 +62,6 @@ pub struct Hub {
     pub tasks: TaskTracker,
     /// Shutdown.
     pub stop: CancellationToken,
-    /// The hub's own clock.
-    pub clock: Clock,
 }
 
 /// What peers may do at the same time. Each of these costs the hub memory, reads of its disk, or file handles.
@@ -127,30 +125,6 @@ struct FreeBalance {
     amount: Gio,
 }
 
-/// Seconds since the epoch that only ever go forwards, one per second, whatever happens to the machine's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    at_start: UnixSeconds,
-    start: Instant,
-}
-
-impl Clock {
-    /// A clock that begins now.
-    #[must_use]
-    pub fn start() -> Self {
-        Self {
-            at_start: UnixSeconds(gio_agent::unix_now()),
-            start: Instant::now(),
-        }
-    }
-
-    /// The time.
-    #[must_use]
-    pub fn now(&self) -> UnixSeconds {
-        self.at_start.after(self.start.elapsed().as_secs())
-    }
-}
-
 /// Jobs being split and hashed at once: each keeps a core busy for seconds.
 pub(crate) const CHECKS_MAX: usize = 2;
 /// How long a caller waits for others who ask the chain the same.
@@ -168,11 +142,17 @@ pub enum BalanceError {
 }
 
 impl Hub {
-    /// The later of block time and the hub's clock: block time of a chain without news lies back. Whether a deadline on
+    /// The machine's clock, for what is between the hub and its miners.
+    #[must_use]
+    pub fn clock(&self) -> UnixSeconds {
+        UnixSeconds(gio_agent::unix_now())
+    }
+
+    /// The later of block time and the machine's clock: block time of a chain without news lies back. Whether a deadline on
     /// chain has passed is for the contracts to say (F5).
     #[must_use]
     pub fn now(&self) -> UnixSeconds {
-        self.head.borrow().time.max(self.clock.now())
+        self.head.borrow().time.max(self.clock())
     }
 
     /// The wallet's free balance as of the newest block: it changes only with a block.

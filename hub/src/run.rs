@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::commands::{config, connect, wallet_of};
 use crate::config::Config;
 use crate::domain::stage::Stage;
-use crate::hub::{CHECKS_MAX, Clock, Hub, Notes, PeerPlaces};
+use crate::hub::{CHECKS_MAX, Hub, Notes, PeerPlaces};
 use crate::infra::api::{ContentApi, MarketApi, WorkApi};
 use crate::infra::content::Contents;
 use crate::infra::memory::MemoryBudget;
@@ -195,7 +195,6 @@ impl Parts {
             places: PeerPlaces::default(),
             tasks: TaskTracker::new(),
             stop: self.stop,
-            clock: Clock::start(),
         });
         Ok((hub, inbox, sender))
     }

@@ -10,7 +10,7 @@ use super::quote::Quote;
 use crate::config::Prices;
 
 /// Longest time between signing and opening: a signed guarantee is held back from other deals until then.
-pub const OPEN_SECONDS_MAX: u64 = 3600;
+pub const OPEN_SECONDS_MAX: u64 = 900;
 /// Most CU of a deal: its sum, and every sum of parts of it, then fits the database's signed integers.
 pub const CU_TOTAL_MAX: u64 = i64::MAX as u64;
 

@@ -2,7 +2,7 @@
 //! transitions there are.
 //!
 //! # Correctness
-//! Times are the hub's own clock: how long a miner may take is between hub and miner, and must not stop when the
+//! Times are the machine's clock: how long a miner may take is between hub and miner, and must not stop when the
 //! chain does. Only [`Board::fill`] gives units out.
 //!
 //! # Security

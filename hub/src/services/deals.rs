@@ -8,6 +8,7 @@
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,9 +47,9 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
         tokio::select! {
             () = hub.stop.cancelled() => {}
             Some(ended) = steward.steps.join_next() => {
-                if let Ok((deal, step, result)) = ended {
-                    steward.note(deal, step, result)?;
-                }
+                // A step that panicked has found the hub's memory or disk to be other than it can be.
+                let (deal, step, result) = ended.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+                steward.note(deal, step, result)?;
             }
             _ = timeout(PULSE, hub.look_at_deals.notified()) => {}
         }

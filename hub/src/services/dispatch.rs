@@ -47,7 +47,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = hub.stop.cancelled() => break,
             _ = ticker.tick() => {
-                let late = dispatcher.board.tick(hub.clock.now());
+                let late = dispatcher.board.tick(hub.clock());
                 let mut turn = Turn::default();
                 dispatcher.note(late, &mut turn);
                 dispatcher.finish(turn).await?;
@@ -116,7 +116,7 @@ impl Dispatcher {
 
     /// Gives units out, writes the turn down, and tells everybody.
     async fn finish(&mut self, mut turn: Turn) -> Result<(), StoreError> {
-        let now = self.hub.clock.now();
+        let now = self.hub.clock();
         if !turn.accounts.is_empty() {
             self.hub.store.write_work(&turn.batch, now).await?;
             turn.batch = WorkBatch::default();
@@ -154,7 +154,7 @@ impl Dispatcher {
     }
 
     fn note_who_waits(&self) {
-        let waiting = self.board.waiting_for_pay(self.hub.clock.now());
+        let waiting = self.board.waiting_for_pay(self.hub.clock());
         let mut known = self.hub.notes.waiting_for_pay.lock();
         if !waiting.is_subset(&known) {
             self.hub.look_at_pay.notify_one();

@@ -10,6 +10,7 @@
 mod doubt;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,9 +75,9 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
         tokio::select! {
             () = hub.stop.cancelled() => {}
             Some(ended) = payer.payments.join_next() => {
-                if let Ok((miner, result)) = ended {
-                    payer.note(miner, result)?;
-                }
+                // A payment that panicked has found the hub's books to be other than they can be.
+                let (miner, result) = ended.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+                payer.note(miner, result)?;
             }
             _ = timeout(wait, hub.look_at_pay.notified()) => {}
         }

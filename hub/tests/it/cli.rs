@@ -1,12 +1,14 @@
 //! The command line: pages people read, errors with hints, an `init` that can be repeated.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::support::{Market, gio};
+use crate::support::{FakeMiner, Market, gio, soon};
 
 fn hub(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gio-hub"));
@@ -262,4 +264,43 @@ async fn a_hub_registers_once_and_shows_its_wallet() {
         "deals": [],
     });
     assert_eq!(status, expected);
+}
+
+#[tokio::test]
+async fn sigterm_ends_a_hub_with_miners_within_seconds() {
+    let market = Market::start().await;
+    let mut hub = tokio::process::Command::new(env!("CARGO_BIN_EXE_gio-hub"));
+    let home = market.home.path().to_str().unwrap();
+    hub.args(["start", "--home", home, "--log-format", "json"]);
+    let mut hub = hub
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(hub.stderr.take().unwrap()).lines();
+    let started = async {
+        loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["fields"]["message"] == "hub started" {
+                let addrs = line["fields"]["addrs"].as_str().unwrap().to_owned();
+                break serde_json::from_str::<Vec<String>>(&addrs).unwrap();
+            }
+        }
+    };
+    let addrs = soon("the start", started).await;
+    let addrs: Vec<_> = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+    let _miner = FakeMiner::at(&market, &addrs, 3).await;
+    let begun = Instant::now();
+    let pid = hub.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let status = soon("the end", hub.wait()).await.unwrap();
+    assert!(status.success());
+    assert!(begun.elapsed().as_secs() < 5);
 }

@@ -302,3 +302,28 @@ async fn a_large_input_travels_as_a_content() {
     miner.deliver(vec![miner.result(&order, 100)]).await;
     miner.accepted().await;
 }
+
+#[tokio::test]
+async fn a_late_result_counts_if_it_is_still_the_first() {
+    let market = Market::with(|config| config.hub.unit_seconds = 1).await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut slow = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.submit(&job(2), 1).await;
+    let orders = slow.orders(2).await;
+    let mut cancelled = 0;
+    while cancelled < 2 {
+        if let hub_message::Body::Cancel(cancel) = slow.next().await {
+            cancelled += cancel.units.len();
+        }
+    }
+    slow.deliver(vec![slow.result(&orders[0], 100)]).await;
+    assert_eq!(slow.accepted().await.units[0].unit, orders[0].unit);
+    // Somebody else was quicker with the other one.
+    let mut quick = FakeMiner::start(&market, &hub, 4).await;
+    quick.work(1, 100).await;
+    slow.deliver(vec![slow.result(&orders[1], 100)]).await;
+    assert_eq!(slow.rejected().await.units[0].unit, orders[1].unit);
+    market.reaches(deal.id, "posted").await;
+    assert_eq!(buyer.result(deal.id).await.unwrap().cu_total, 200_000_000);
+}

@@ -171,7 +171,8 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Deals that were over before `before` need their contents and their job no more. Returns how many there were.
+    /// Deals that were over before `before`, and those nobody ever opened, need their contents and their job no more.
+    /// Returns how many there were.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -181,9 +182,10 @@ impl Store {
         now: UnixSeconds,
     ) -> Result<u64, StoreError> {
         let over = sqlx::query(
-            "SELECT id AS deal_id FROM deals WHERE job_spec IS NOT NULL AND over_at < ? AND stage >= ?",
+            "SELECT id AS deal_id FROM deals WHERE job_spec IS NOT NULL AND over_at IS NOT NULL \
+             AND (over_at < ? OR stage = ?)",
         );
-        let over = over.bind(signed(before.0)).bind(Stage::Settled.code());
+        let over = over.bind(signed(before.0)).bind(Stage::Expired.code());
         let over = over.fetch_all(&self.pool).await?;
         for row in &over {
             let deal = super::deal_id(row)?;

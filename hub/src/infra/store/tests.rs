@@ -597,6 +597,26 @@ async fn a_shared_content_stays_for_the_deal_that_is_not_over() {
 }
 
 #[tokio::test]
+async fn a_deal_that_was_never_opened_keeps_nothing() {
+    let (_dir, store) = fresh().await;
+    let (unopened, over) = (sign(&store, 1).await.id, sign(&store, 2).await.id);
+    store
+        .set_stage(unopened, Stage::Expired, "", NOW)
+        .await
+        .unwrap();
+    store
+        .set_stage(over, Stage::Refunded, "", NOW)
+        .await
+        .unwrap();
+    assert_eq!(
+        store.release_contents(UnixSeconds(0), NOW).await.unwrap(),
+        1
+    );
+    assert_eq!(store.job_spec(unopened).await.unwrap(), None);
+    assert!(store.job_spec(over).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn many_roots_are_asked_for_at_once() {
     let (_dir, store) = fresh().await;
     let deal = sign(&store, 1).await.id;

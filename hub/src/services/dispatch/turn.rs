@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gio_protocol::{Address, DealId, UnixSeconds};
+use gio_protocol::{Address, Cu, DealId, UnixSeconds};
 use tokio::sync::oneshot;
 
 use super::messages::{Acceptance, Command, Outcome, ToMiner};
@@ -69,7 +69,7 @@ impl Told {
 
 impl Dispatcher {
     pub(super) fn apply(&mut self, command: Command, turn: &mut Turn) {
-        let now = self.hub.clock.now();
+        let now = self.hub.clock();
         let effects = match command {
             Command::Results { miner, results } => {
                 self.results(miner, results, turn);
@@ -147,7 +147,7 @@ impl Dispatcher {
         // The session before, if there is one, ends with its connection.
         self.connections.insert(miner, connection);
         turn.accounts.insert(miner);
-        self.board.join(miner, offer, self.hub.clock.now())
+        self.board.join(miner, offer, self.hub.clock())
     }
 
     fn leave(&mut self, miner: Address, session: Session) {
@@ -156,7 +156,7 @@ impl Dispatcher {
             observe::miner_left(miner);
             self.connections.remove(&miner);
         }
-        self.board.leave(miner, session, self.hub.clock.now());
+        self.board.leave(miner, session, self.hub.clock());
     }
 
     fn results(&mut self, miner: Address, results: Vec<(UnitRef, Outcome)>, turn: &mut Turn) {
@@ -167,7 +167,7 @@ impl Dispatcher {
                     Err(reason) => turn.reject(miner, unit, reason.reason().to_owned()),
                 },
                 Outcome::False(reason) => {
-                    let now = self.hub.clock.now();
+                    let now = self.hub.clock();
                     let effects = self.board.fail(miner, unit, Failure::FalseClaim, now);
                     self.note(effects, turn);
                     turn.reject(miner, unit, reason);
@@ -220,9 +220,7 @@ impl Dispatcher {
                     turn.touched.insert(unit.deal);
                 }
                 Effect::Cancel { miner, unit } => {
-                    if let Some(connection) = self.connections.get(&miner) {
-                        connection.grants.remove(unit);
-                    }
+                    self.cancel(miner, unit);
                     turn.tell(miner).cancel.push(unit);
                 }
                 Effect::Finished(deal) => {
@@ -230,6 +228,14 @@ impl Dispatcher {
                     turn.finished.insert(deal);
                 }
             }
+        }
+    }
+
+    /// A miner need not finish a unit. If it is only late, it may still be first.
+    fn cancel(&self, miner: Address, unit: UnitRef) {
+        let may_be_first = self.board.may_accept(miner, unit, Cu(0)).is_ok();
+        if let Some(connection) = self.connections.get(&miner).filter(|_| !may_be_first) {
+            connection.grants.remove(unit);
         }
     }
 

@@ -9,7 +9,7 @@ use gio_net::wire::{
     Accepted, Done, Failed, Hello, HubMessage, MinerMessage, Rejected, UnitDone, UnitFailure,
     UnitOrder, UnitRef, hub_message, miner_message, unit_done,
 };
-use gio_net::{blob, work_client};
+use gio_net::{Multiaddr, blob, peer_id_of, work_client};
 use gio_protocol::{Address, Claim, Cu, DealId, Domain, Gio, MachineParams, Status, word_root};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -69,11 +69,28 @@ impl FakeMiner {
         n: usize,
         change: impl FnOnce(&mut Hello),
     ) -> Self {
+        Self::open(market, &hub.addrs(), n, change).await
+    }
+
+    /// At a hub of another process.
+    pub(crate) async fn at(market: &Market, hub: &[Multiaddr], n: usize) -> Self {
+        Self::open(market, hub, n, |_| {}).await
+    }
+
+    async fn open(
+        market: &Market,
+        hub: &[Multiaddr],
+        n: usize,
+        change: impl FnOnce(&mut Hello),
+    ) -> Self {
         let (key, _) = market.account(n).await;
         let node = Node::start(&key).await;
         let mut hello = hello(key.address());
         change(&mut hello);
-        let channel = node.channel(hub).await;
+        let peer = peer_id_of(&market.key.public_key());
+        let channel = soon("a connection", node.net.channel(peer, hub))
+            .await
+            .unwrap();
         let (to_hub, from_hub) = open(channel.clone(), hello).await.unwrap();
         let mut miner = Self {
             key,
