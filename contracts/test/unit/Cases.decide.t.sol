@@ -115,6 +115,12 @@ contract CasesDecideTest is GovernanceBase {
         dao.execute(id);
     }
 
+    function test_decide_walletBannedMeanwhile_isMoot() public {
+        uint256 caseId = _accuse(stranger, BOND);
+        wallet.setState(WalletState.Punished);
+        _decided(caseId, CaseOutcome.Moot, stranger);
+    }
+
     function test_decide_passedButNotExecutable_bondGoesBack() public {
         uint256 caseId = _accuse(stranger, BOND);
         _voteFor(_proposal(caseId));

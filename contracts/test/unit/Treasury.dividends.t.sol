@@ -119,6 +119,13 @@ contract TreasuryDividendsTest is GovernanceBase {
         assertEq(treasury.claimable(1, alice.addr), 0);
     }
 
+    function test_claimDividend_inTheLastSecond() public {
+        _closeFirst(100 * GIO);
+        vm.warp(treasury.epochOf(1).claimBy);
+        assertEq(treasury.claimable(1, alice.addr), 5 * GIO);
+        assertEq(treasury.claimDividend(1, alice.addr), 5 * GIO);
+    }
+
     function test_gv14_claimDividend_paysTheShareOfPastVotes(uint128 fees) public {
         fees = uint128(bound(fees, 1000, SUPPLY / 2));
         _closeFirst(fees);
