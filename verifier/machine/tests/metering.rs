@@ -263,6 +263,24 @@ fn loops_cost_the_same_whichever_way_they_are_left() {
 }
 
 #[test]
+fn a_loop_may_be_left_with_a_value() {
+    let written = Written::new(
+        r#"(func (export "run") (param $n i32) (result i32) (local $i i32)
+             (block $out (result i32)
+               (loop
+                 (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                 (drop (br_if $out (i32.mul (local.get $i) (i32.const 10)) (i32.eq (local.get $i) (local.get $n))))
+                 nop nop (br 0))
+               unreachable)
+             nop)"#,
+    );
+    assert_eq!(
+        written.run(&[Val::I32(3)]),
+        (End::Returned(vec![30]), 2 * (11 + 4) + 11 + 1)
+    );
+}
+
+#[test]
 fn a_function_that_always_costs_the_same_costs_it_however_it_is_called() {
     let written = Written::new(
         r#"(type $unary (func (param i32) (result i32)))

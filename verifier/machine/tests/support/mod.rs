@@ -7,6 +7,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+pub mod encode;
 pub mod generator;
 pub mod host;
 pub mod oracle;
