@@ -1,11 +1,5 @@
-//! What `prepare` refuses, quickly and by name.
+//! What `prepare` refuses, by name.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "these tests measure how long a refusal takes"
-)]
-
-use std::time::Instant;
 
 use gio_machine::{PrepareError, PrepareLimits, WasiCall, prepare};
 use proptest::prelude::*;
@@ -220,16 +214,10 @@ fn sizes_are_bounded_and_refused_at_once() {
         ),
     ];
     for (expected, wasm) in cases {
-        let start = Instant::now();
         let refused = prepare(&wasm, &PrepareLimits::default()).unwrap_err();
         assert!(
             matches!(refused, PrepareError::TooLarge { what, .. } if what == expected),
             "{expected}: {refused}"
-        );
-        assert!(
-            start.elapsed().as_secs() < 5,
-            "{expected} took {:?}",
-            start.elapsed()
         );
     }
 }
