@@ -7,7 +7,7 @@ use wasmparser::{
 
 use crate::error::{Place, PrepareError, check_size};
 use crate::features;
-use crate::limits::{PrepareLimits, frame_slots};
+use crate::limits::{LOOP_COMPLEXITY, PrepareLimits, frame_slots};
 
 /// An operator that some execution may reach, and how many operands it takes and leaves.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Body<'a> {
     pub(crate) slots: u32,
     /// Whether it calls anything, imports included.
     pub(crate) calls: bool,
+    /// What it counts for in [`PrepareLimits::complexity_max`].
+    pub(crate) complexity: u64,
 }
 
 /// Validates and decodes one body.
@@ -55,6 +57,8 @@ pub(crate) fn decode<'a>(
         limits,
         operands_max: 0,
         branch_targets: 0,
+        loops: 0,
+        branches: 0,
         dead_blocks: 0,
     };
     let decoded = decoder.run(body)?;
@@ -68,6 +72,8 @@ struct Decoder<'l> {
     limits: &'l PrepareLimits,
     operands_max: u32,
     branch_targets: u32,
+    loops: u32,
+    branches: u32,
     /// How many blocks are open that began in dead code.
     dead_blocks: u32,
 }
@@ -116,14 +122,7 @@ impl Decoder<'_> {
             offset,
         };
         features::check_operator(&operator, place)?;
-        if let Operator::BrTable { targets } = &operator {
-            self.branch_targets = self.branch_targets.saturating_add(targets.len());
-            check_size(
-                "br_table targets of one function",
-                self.branch_targets,
-                self.limits.branch_targets_max,
-            )?;
-        }
+        self.count(&operator)?;
         let arity = operator.operator_arity(&self.validator);
         let live = self.is_live(&operator);
         self.validator
@@ -144,6 +143,31 @@ impl Decoder<'_> {
             pops,
             pushes,
         }))
+    }
+
+    /// Counts what makes a function hard to compile.
+    fn count(&mut self, operator: &Operator<'_>) -> Result<(), PrepareError> {
+        let limits = self.limits;
+        match operator {
+            Operator::Loop { .. } => self.loops += 1,
+            Operator::Block { .. }
+            | Operator::If { .. }
+            | Operator::Br { .. }
+            | Operator::BrIf { .. } => {}
+            Operator::BrTable { targets } => {
+                self.branch_targets = self.branch_targets.saturating_add(targets.len());
+                let max = limits.branch_targets_max;
+                check_size("br_table targets of one function", self.branch_targets, max)?;
+            }
+            _ => return Ok(()),
+        }
+        self.branches += 1;
+        check_size("loops of one function", self.loops, limits.loops_max)?;
+        check_size(
+            "branches of one function",
+            self.branches,
+            limits.branches_max,
+        )
     }
 
     /// Whether an execution may reach the operator. Blocks opened in dead code are dead with all they hold;
@@ -180,7 +204,9 @@ impl Decoder<'_> {
             .expect("the validator has accepted a body for this function")
             .unwrap_func();
         let operators = u32::try_from(ops.len()).unwrap_or(u32::MAX);
+        let square = |count: u32| u64::from(count) * u64::from(count);
         Body {
+            complexity: square(self.branches) + LOOP_COMPLEXITY * square(self.loops),
             index: self.index,
             slots: frame_slots(self.validator.len_locals(), self.operands_max, operators),
             params: ty.params().len(),

@@ -21,7 +21,9 @@ mod wasi;
 
 pub use blocks::{bulk_cu, grow_cu};
 pub use error::{Place, PrepareError};
-pub use limits::{NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX, frame_slots};
+pub use limits::{
+    LOOP_COMPLEXITY, NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX, frame_slots,
+};
 pub use prepare::{
     COUNTER_EXPORT, Prepared, REFILL_MODULE, REFILL_NAME, STACK_EXPORT, START_EXPORT, prepare,
 };

@@ -18,6 +18,12 @@ pub struct PrepareLimits {
     pub nesting_max: u64,
     /// Targets of all `br_table`s of one function together.
     pub branch_targets_max: u64,
+    /// Loops of one function; compilers need time quadratic in them.
+    pub loops_max: u64,
+    /// Operators of one function that branch or are branched to; the same holds for them, on a smaller scale.
+    pub branches_max: u64,
+    /// The squares of both, summed over all functions, loops weighing [`LOOP_COMPLEXITY`] times as much.
+    pub complexity_max: u64,
     /// Elements of the table.
     pub table_elements_max: u64,
     /// Globals.
@@ -31,16 +37,22 @@ impl Default for PrepareLimits {
         Self {
             module_bytes_max: 32 << 20,
             functions_max: 100_000,
-            function_bytes_max: 1 << 20,
+            function_bytes_max: 512 << 10,
             locals_max: 10_000,
             nesting_max: 10_000,
             branch_targets_max: 100_000,
+            loops_max: 2_000,
+            branches_max: 30_000,
+            complexity_max: 4_000_000_000,
             table_elements_max: 100_000,
             globals_max: 10_000,
             entries_max: 100_000,
         }
     }
 }
+
+/// How much more a loop costs a compiler than another branch: measured at 50 to 80 times in functions of nothing else.
+pub const LOOP_COMPLEXITY: u64 = 64;
 
 /// What all frames on the call stack may cost together, in slots (see [`crate::frame_slots`]).
 ///

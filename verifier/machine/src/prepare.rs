@@ -111,8 +111,16 @@ impl<'a> Functions<'a> {
     fn calls(&mut self, source: &Source<'_>) -> Result<Calls, PrepareError> {
         let reachable = source.reachable();
         let mut calls = Calls::new(source.added().imports);
+        let mut complexity: u64 = 0;
         for nth in 0..self.list.len() {
-            calls.add(&self.decode(nth)?, &reachable, self.list.len());
+            let body = self.decode(nth)?;
+            complexity = complexity.saturating_add(body.complexity);
+            check_size(
+                "complexity of all functions",
+                complexity,
+                self.limits.complexity_max,
+            )?;
+            calls.add(&body, &reachable, self.list.len());
         }
         calls.decide(&reachable);
         Ok(calls)

@@ -180,15 +180,31 @@ fn repeated(instructions: &[Instruction<'_>], times: usize) -> Vec<u8> {
 fn sizes_are_bounded_and_refused_at_once() {
     use wasm_encoder::BlockType::Empty;
     let table: Vec<u32> = vec![0; 100_001];
-    let cases: [(&str, Vec<u8>); 6] = [
+    let cases: [(&str, Vec<u8>); 9] = [
         ("bytes of the module", vec![0; (32 << 20) + 1]),
         (
             "bytes of one function",
-            repeated(&[Instruction::Nop], (1 << 20) + 1),
+            repeated(&[Instruction::Nop], (512 << 10) + 1),
         ),
         (
             "nested blocks of one function",
             repeated(&[Instruction::Block(Empty)], 10_001),
+        ),
+        (
+            "loops of one function",
+            repeated(&[Instruction::Loop(Empty), Instruction::End], 2_001),
+        ),
+        (
+            "branches of one function",
+            repeated(&[Instruction::Block(Empty), Instruction::End], 30_001),
+        ),
+        (
+            "complexity of all functions",
+            wat::parse_str(format!(
+                r#"(module (func (export "_start")) {})"#,
+                format!("(func {})", "loop end ".repeat(2000)).repeat(16)
+            ))
+            .unwrap(),
         ),
         (
             "br_table targets of one function",
@@ -228,7 +244,7 @@ fn the_largest_functions_are_prepared() {
         "(local.set 0 (select (local.get 0) (f64.add (local.get 0) (local.get 1)) (i32.const 1)))";
     let chain = format!(
         r#"(module (func (export "_start") (local f64 f64) {}))"#,
-        selects.repeat(60_000)
+        selects.repeat(30_000)
     );
     prepare(&wat::parse_str(chain).unwrap(), &PrepareLimits::default()).unwrap();
 }
