@@ -4,8 +4,22 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+/// The option every binary has beside `--home`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigOption {
+    /// The config file [default: config.toml in the home folder]
+    #[arg(
+        long = "config",
+        env = "GIO_CONFIG",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub file: Option<PathBuf>,
+}
 
 /// A config or job file that cannot be used.
 #[derive(Debug, Error)]

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::errors::Code;
+
 /// Exit codes of all binaries; scripts may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
@@ -38,12 +40,16 @@ impl From<ExitStatus> for ExitCode {
 /// An error as a person needs it: what happened, what to do, what became of the money.
 #[derive(Debug)]
 pub struct UserError {
+    /// Its stable name.
+    pub code: Code,
     /// What happened.
     pub cause: Box<dyn Error + Send + Sync>,
     /// The process's exit code.
     pub status: ExitStatus,
-    /// What to do about it, best the exact command.
+    /// What to do about it.
     pub hint: Option<String>,
+    /// The exact command that goes on.
+    pub next: Option<String>,
     /// Whether the same command may succeed later.
     pub retryable: bool,
     /// What became of the money; `None` when none was touched.
@@ -54,12 +60,36 @@ impl UserError {
     /// An error with a status and nothing more to say.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>, status: ExitStatus) -> Self {
         Self {
+            code: Code::of(status),
             cause: cause.into(),
             status,
             hint: None,
+            next: None,
             retryable: false,
             escrow: None,
         }
+    }
+
+    /// An error of a code, with the code's exit code and whether to try again.
+    pub fn of(code: Code, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let entry = code.entry();
+        let mut error = Self::new(cause, entry.exit).code(code);
+        error.retryable = entry.retryable;
+        error
+    }
+
+    /// Its stable name.
+    #[must_use]
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The exact command that goes on.
+    #[must_use]
+    pub fn next(mut self, command: impl Into<String>) -> Self {
+        self.next = Some(command.into());
+        self
     }
 
     /// What to do about it.
@@ -90,10 +120,10 @@ impl<E: Error + Send + Sync + 'static> From<E> for UserError {
     }
 }
 
-/// The error as people read it: the chain of causes, then hint, retry and escrow, a line each.
+/// The error as people read it: code and chain of causes, then hint, escrow, retry and next command, a line each.
 #[must_use]
 pub fn report(error: &UserError) -> String {
-    let mut text = format!("error: {}", error.cause);
+    let mut text = format!("error[{}]: {}", error.code.name(), error.cause);
     let mut source = error.cause.source();
     while let Some(cause) = source {
         let _ = write!(text, "\n  because: {cause}");
@@ -107,6 +137,9 @@ pub fn report(error: &UserError) -> String {
     }
     if error.retryable {
         text.push_str("\nretry: the same command may succeed later");
+    }
+    if let Some(next) = &error.next {
+        let _ = write!(text, "\nnext: {next}");
     }
     text
 }

@@ -89,6 +89,7 @@ pub enum HomeError {
 #[derive(Clone, Debug)]
 pub struct Home {
     folder: PathBuf,
+    config: Option<PathBuf>,
     role: Role,
 }
 
@@ -108,8 +109,22 @@ impl Home {
         };
         Self {
             folder: folder.unwrap_or_else(default),
+            config: None,
             role,
         }
+    }
+
+    /// The same home with its config file elsewhere.
+    #[must_use]
+    pub fn with_config(mut self, config: Option<PathBuf>) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Whose home it is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// A file in the folder.
@@ -124,10 +139,11 @@ impl Home {
         &self.folder
     }
 
-    /// `config.toml`.
+    /// `config.toml`, or the file `--config` named.
     #[must_use]
     pub fn config_path(&self) -> PathBuf {
-        self.path("config.toml")
+        let given = self.config.clone();
+        given.unwrap_or_else(|| self.path("config.toml"))
     }
 
     /// Makes the folder and a new key.

@@ -1,18 +1,27 @@
 //! What every agent is before it does anything of its own: a home folder with a key, a config file with
-//! checked keys, logs, one lock, a shutdown signal, exit codes and errors with hints.
+//! checked keys, logs, one lock, a shutdown signal, exit codes and errors with hints; and what its operator talks to
+//! while it runs: a control socket, metrics, a doctor.
 
+pub mod completion;
 pub mod config;
+pub mod control;
+pub mod doctor;
+pub mod errors;
 pub mod exit;
 pub mod files;
 pub mod home;
+pub mod http;
 pub mod logging;
+pub mod metrics;
 pub mod shutdown;
 
-pub use config::{ConfigError, read_config};
+pub use completion::Completion;
+pub use config::{ConfigError, ConfigOption, read_config};
+pub use errors::Code;
 pub use exit::{ExitStatus, UserError, report};
 pub use home::{Home, HomeError, HomeLock, Role};
 pub use logging::{LogFormat, LogOptions, init_logging};
-pub use shutdown::shutdown_signal;
+pub use shutdown::{Hangups, shutdown_signal};
 
 use alloy_primitives::B256;
 

@@ -1,6 +1,6 @@
-//! When to stop: Ctrl-C or SIGTERM.
+//! When to stop: Ctrl-C or SIGTERM. When to read the config again: SIGHUP.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Resolves at the first Ctrl-C or SIGTERM.
 pub async fn shutdown_signal() {
@@ -12,5 +12,32 @@ pub async fn shutdown_signal() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+/// SIGHUP, time after time.
+#[derive(Debug)]
+pub struct Hangups(Option<Signal>);
+
+impl Hangups {
+    /// From now on SIGHUP no longer ends the process.
+    #[must_use]
+    pub fn listen() -> Self {
+        let signal = signal(SignalKind::hangup());
+        if signal.is_err() {
+            tracing::warn!("cannot listen for SIGHUP; use the `reload` command");
+        }
+        Self(signal.ok())
+    }
+
+    /// The next one; safe to cancel.
+    pub async fn next(&mut self) {
+        let came = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if came.is_none() {
+            std::future::pending::<()>().await;
+        }
     }
 }
