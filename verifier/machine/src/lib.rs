@@ -3,6 +3,9 @@
 //! [`prepare`] takes a WASI command as a compiler made it, refuses what is outside the accepted set, and
 //! answers two instrumented builds: metered, with a deterministic stack limit, and with canonical NaN bits
 //! wherever they can be seen. Run under the same host, both builds agree in everything a claim binds.
+//!
+//! [`isa`], [`state`] and [`trees`] are the step machine of docs/step-machine.md: the same program as a sequence
+//! of states of which a contract can check every step.
 #![warn(missing_docs)]
 
 mod blocks;
@@ -12,11 +15,14 @@ mod emit;
 mod error;
 mod features;
 mod fold;
+pub mod isa;
 mod limits;
 mod loops;
 mod nan;
 mod prepare;
 mod source;
+pub mod state;
+pub mod trees;
 mod wasi;
 
 pub use blocks::{bulk_cu, grow_cu};
