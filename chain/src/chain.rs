@@ -229,6 +229,14 @@ impl Chain {
         Ok(self.store.coins_digest()?)
     }
 
+    /// Whether every page of the index is as it was written; reads all of it.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub fn is_index_intact(&mut self) -> Result<bool, ChainError> {
+        Ok(self.store.is_intact()?)
+    }
+
     /// Takes headers, in the order of the chain, and checks their work.
     ///
     /// # Errors

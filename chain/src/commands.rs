@@ -12,8 +12,10 @@ use gio_agent::{ConfigError, ExitStatus, Home, HomeError, UserError, read_config
 use gio_coin::{FUTURE_SECONDS_MAX, Params};
 use serde_json::json;
 
+use crate::chain::Chain;
 use crate::cli::Init;
 use crate::config::Config;
+use crate::ledger::causes;
 use crate::node::open_chain;
 
 pub(crate) fn print_error(text: &str) {
@@ -124,7 +126,7 @@ fn look_at_files(home: &Home, config: &Config) -> Vec<Finding> {
     if !home.path("index").exists() {
         return vec![finding("chain", true, "empty: nothing was synced yet")];
     }
-    let chain = match open_chain(home, config, false) {
+    let mut chain = match open_chain(home, config, false) {
         Ok(chain) => chain,
         Err(error) => {
             let hint = error.hint.unwrap_or_default();
@@ -133,6 +135,7 @@ fn look_at_files(home: &Home, config: &Config) -> Vec<Finding> {
     };
     let text = format!("{} blocks, tip {}", chain.tip_height(), chain.tip());
     let mut findings = vec![finding("chain", true, text)];
+    findings.push(look_at_index(&mut chain));
     let time = chain
         .headers()
         .header(&chain.tip())
@@ -149,6 +152,15 @@ fn look_at_files(home: &Home, config: &Config) -> Vec<Finding> {
         Err(error) => findings.push(finding("blocks", false, error.to_string())),
     }
     findings
+}
+
+fn look_at_index(chain: &mut Chain) -> Finding {
+    const REINDEX: &str = "run `gio-chain node --reindex`";
+    match chain.is_index_intact() {
+        Ok(true) => finding("index", true, "every page is as it was written"),
+        Ok(false) => finding("index", false, format!("a page is damaged; {REINDEX}")),
+        Err(error) => finding("index", false, format!("{}; {REINDEX}", causes(&error))),
+    }
 }
 
 fn look_at_ports(config: &Config) -> Vec<Finding> {

@@ -2,20 +2,21 @@
 //!
 //! # Correctness
 //! Only the owner's thread touches the chain; whoever asks waits without holding a lock. News of the tip are sent
-//! after the move is safe.
+//! after the move is safe. When the chain's files fail, memory and disk may differ: the thread ends, and with it the
+//! node, which reads the disk again at its next start.
 
 use std::collections::BTreeMap;
 
-use gio_agent::unix_now;
 use gio_coin::{
     Block, BlockContext, BlockHash, Coin, Header, Link, OutPoint, Script, ScryptHasher,
     Transaction, TxOut, Txid, WorkError, assemble, check_work, coinbase, mine, subsidy,
 };
-use gio_protocol::{Gio, UnixSeconds};
+use gio_protocol::Gio;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::chain::{AddBlockError, AddHeadersError, Added, Chain, ChainError, ChainEvent};
+use crate::clock::Clock;
 use crate::mempool::{AdmitError, Mempool, MempoolLimits, NextBlock};
 
 /// Questions that may wait: a few per peer; whoever asks more waits to ask.
@@ -35,6 +36,35 @@ pub struct Ledger {
     /// Makes the coinbases of this process differ from those of others.
     tag: [u8; 8],
     mined: u64,
+    clock: Clock,
+    broken: Option<LedgerBroken>,
+}
+
+/// The chain's files fail: the node must stop.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the chain cannot go on: {text}")]
+pub struct LedgerBroken {
+    /// The error and its causes.
+    pub text: String,
+    /// Whether all that is missing is room to write.
+    pub is_disk_full: bool,
+}
+
+impl From<&ChainError> for LedgerBroken {
+    fn from(error: &ChainError) -> Self {
+        Self {
+            text: causes(error),
+            is_disk_full: error.is_disk_full(),
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", causes(source)),
+        None => error.to_string(),
+    }
 }
 
 /// A transaction is not taken, or the chain cannot go on.
@@ -76,7 +106,15 @@ impl Ledger {
             news: broadcast::channel(NEWS).0,
             tag,
             mined: 0,
+            clock: Clock::system(),
+            broken: None,
         }
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The chain.
@@ -105,7 +143,11 @@ impl Ledger {
     /// # Errors
     /// [`AddHeadersError`].
     pub fn add_headers(&mut self, headers: &[Header]) -> Result<(), AddHeadersError> {
-        self.chain.add_headers(headers, now())
+        let added = self.chain.add_headers(headers, self.clock.now());
+        if let Err(AddHeadersError::Chain(error)) = &added {
+            self.broken = Some(error.into());
+        }
+        added
     }
 
     /// Takes a block, brings the mempool in step and tells the listeners.
@@ -113,7 +155,15 @@ impl Ledger {
     /// # Errors
     /// [`AddBlockError`].
     pub fn add_block(&mut self, block: &Block) -> Result<Added, AddBlockError> {
-        let added = self.chain.add_block(block, now())?;
+        let added = self.take_block(block);
+        if let Err(error) = &added {
+            self.broken = error.fatal().map(LedgerBroken::from);
+        }
+        added
+    }
+
+    fn take_block(&mut self, block: &Block) -> Result<Added, AddBlockError> {
+        let added = self.chain.add_block(block, self.clock.now())?;
         self.follow(&added.events)?;
         for event in &added.events {
             // Nobody listening is fine.
@@ -162,7 +212,9 @@ impl Ledger {
     /// [`SubmitError`].
     pub fn submit(&mut self, transaction: Transaction) -> Result<Txid, SubmitError> {
         let txid = transaction.txid();
-        let coins = coins_of(&self.chain, &transaction)?;
+        let coins = coins_of(&self.chain, &transaction).inspect_err(|error| {
+            self.broken = Some(error.into());
+        })?;
         let median_time_at = median_times(&self.chain);
         let next = NextBlock {
             context: next_context(&self.chain, &median_time_at),
@@ -205,7 +257,7 @@ impl Ledger {
             link: Link::NONE,
         };
         let first = coinbase(next.height, &extra, vec![paid]);
-        let clock = u32::try_from(unix_now()).unwrap_or(u32::MAX);
+        let clock = u32::try_from(self.clock.now().0).unwrap_or(u32::MAX);
         let time = clock.max(next.median_time_past.saturating_add(1));
         assemble(tip, time, next.bits, first, chosen.transactions)
             .map_err(|_| MineError::DoesNotFit)
@@ -216,10 +268,6 @@ impl Ledger {
     pub fn listen(&self) -> broadcast::Receiver<ChainEvent> {
         self.news.subscribe()
     }
-}
-
-fn now() -> UnixSeconds {
-    UnixSeconds(unix_now())
 }
 
 fn median_times(chain: &Chain) -> impl Fn(u32) -> u32 {
@@ -266,19 +314,31 @@ pub struct LedgerGone;
 pub struct LedgerHandle {
     jobs: mpsc::Sender<Job>,
     news: broadcast::Sender<ChainEvent>,
+    clock: Clock,
 }
 
 impl LedgerHandle {
-    /// A handle and the work of the thread that owns the ledger; the work ends when the last handle is gone.
-    pub fn new(mut ledger: Ledger) -> (Self, impl FnOnce() + Send) {
+    /// A handle and the work of the thread that owns the ledger; the work ends when the last handle is gone, or with
+    /// [`LedgerBroken`] when the chain's files fail.
+    pub fn new(mut ledger: Ledger) -> (Self, impl FnOnce() -> Result<(), LedgerBroken> + Send) {
         let (jobs, mut waiting) = mpsc::channel::<Job>(JOBS);
-        let news = ledger.news.clone();
+        let (news, clock) = (ledger.news.clone(), ledger.clock.clone());
         let work = move || {
             while let Some(job) = waiting.blocking_recv() {
                 job(&mut ledger);
+                if let Some(broken) = ledger.broken.take() {
+                    return Err(broken);
+                }
             }
+            Ok(())
         };
-        (Self { jobs, news }, work)
+        (Self { jobs, news, clock }, work)
+    }
+
+    /// The ledger's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Runs `work` on the ledger's thread and waits for what it gives.

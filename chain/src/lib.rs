@@ -7,6 +7,7 @@ mod address;
 mod bodies;
 mod chain;
 pub mod cli;
+mod clock;
 mod commands;
 pub mod config;
 mod ledger;
@@ -15,6 +16,7 @@ mod node;
 mod peers;
 mod rpc;
 mod store;
+mod trouble;
 pub mod wire;
 
 pub use address::{AddressError, script_of};
@@ -22,7 +24,8 @@ pub use bodies::{BodyError, BodyFile, BodyLog, BodyPlace};
 pub use chain::{
     AddBlockError, AddHeadersError, Added, Chain, ChainError, ChainEvent, InvalidBlock,
 };
-pub use ledger::{Ledger, LedgerGone, LedgerHandle, MineError, SubmitError};
+pub use clock::Clock;
+pub use ledger::{Ledger, LedgerBroken, LedgerGone, LedgerHandle, MineError, SubmitError};
 pub use mempool::{
     AdmitError, Entry, FeeRate, Mempool, MempoolLimits, NextBlock, PolicyError, Selection,
 };

@@ -17,7 +17,8 @@ use crate::config::Config;
 use crate::ledger::{Ledger, LedgerHandle};
 use crate::peers::{Manager, PeerSettings, PeersHandle};
 use crate::rpc::{Api, Rpc};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+use crate::trouble;
 
 /// How often progress is looked at.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -42,21 +43,7 @@ pub(crate) fn open_chain(home: &Home, config: &Config, reindex: bool) -> Result<
             BodyFile::open(&blocks, magic, end)
         })
     };
-    opened().map_err(|error| {
-        let hint = match &error {
-            ChainError::Store(StoreError::OtherNetwork { .. }) => {
-                "a folder never changes its network: correct config.toml or choose another --home"
-            }
-            ChainError::Store(StoreError::InUse) => "stop the other node first",
-            ChainError::Store(StoreError::UnknownFormat(_)) => {
-                "run the version that wrote it, or `gio-chain node --reindex`"
-            }
-            ChainError::Store(_) | ChainError::Body(_) | ChainError::Undo(_) => {
-                "`gio-chain node --reindex` makes the index again from the blocks"
-            }
-        };
-        UserError::new(error, ExitStatus::Failure).hint(hint)
-    })
+    opened().map_err(trouble::not_opened)
 }
 
 /// `gio-chain node`.
@@ -80,11 +67,10 @@ pub(crate) async fn start(home: &Home, reindex: bool) -> Result<(), UserError> {
     let mut loops = Loops {
         tasks: JoinSet::new(),
     };
-    loops.tasks.spawn_blocking(move || {
-        work();
-        ("ledger", Ok(()))
-    });
-    let outcome = run(
+    loops
+        .tasks
+        .spawn_blocking(move || (LEDGER, work().map_err(trouble::broken)));
+    let mut outcome = run(
         home,
         &config,
         ledger,
@@ -95,7 +81,12 @@ pub(crate) async fn start(home: &Home, reindex: bool) -> Result<(), UserError> {
     .await;
     info!("stopping");
     stop.cancel();
-    while loops.tasks.join_next().await.is_some() {}
+    while let Some(ended) = loops.tasks.join_next().await {
+        // When the chain fails, whoever asks it fails too: the ledger's own error says why.
+        if let Ok((LEDGER, Err(error))) = ended {
+            outcome = Err(error);
+        }
+    }
     for name in [COOKIE, ENDPOINTS] {
         // Gone already is fine: they are only true while the node runs.
         let _ = std::fs::remove_file(home.path(name));
@@ -103,6 +94,8 @@ pub(crate) async fn start(home: &Home, reindex: bool) -> Result<(), UserError> {
     outcome
 }
 
+/// The loop that owns the chain.
+const LEDGER: &str = "ledger";
 /// The password of JSON-RPC, new at every start.
 pub(crate) const COOKIE: &str = ".cookie";
 /// Where the node listens.
@@ -151,7 +144,7 @@ async fn run(
     )?;
     info!(peers = %listening, rpc = %rpc.address(), "the node is ready");
     loops.add("peers", async move {
-        manager.run().await.map_err(UserError::from)
+        manager.run().await.map_err(trouble::peers)
     });
     loops.add(
         "rpc",

@@ -111,6 +111,8 @@ pub enum Stay {
 pub enum Command {
     /// Everybody connected.
     Peers(oneshot::Sender<Vec<PeerInfo>>),
+    /// Seconds by which the peers' clocks are ahead of ours, if enough were heard.
+    ClockOffset(oneshot::Sender<Option<i64>>),
     /// Stay connected to a node, or no longer.
     Node(SocketAddr, Stay),
     /// Hang up on a peer; false if there is none.

@@ -8,6 +8,7 @@
 mod error;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use gio_coin::{
@@ -113,6 +114,15 @@ pub struct Store {
     database: Database,
 }
 
+/// The database asserts what it expects of its pages; garbage on the disk is an error here like any other.
+fn guarded<T>(
+    action: &'static str,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    // Unwind safe: whoever gets this error gives the store up.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(StoreError::Garbage { action }))
+}
+
 fn coin_key(point: &OutPoint) -> [u8; 36] {
     let mut key = [0; 36];
     key[..32].copy_from_slice(point.txid.as_bytes());
@@ -126,9 +136,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path, params: &Params) -> Result<Self, StoreError> {
-        let mut builder = Database::builder();
-        let database = builder.set_cache_size(CACHE_BYTES).create(path);
-        Self::on(database, params)
+        guarded("open", || {
+            let mut builder = Database::builder();
+            let database = builder.set_cache_size(CACHE_BYTES).create(path);
+            Self::on(database, params)
+        })
     }
 
     /// Opens or creates the store on this medium.
@@ -136,11 +148,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open_backend(backend: impl StorageBackend, params: &Params) -> Result<Self, StoreError> {
-        let mut builder = Database::builder();
-        let database = builder
-            .set_cache_size(CACHE_BYTES)
-            .create_with_backend(backend);
-        Self::on(database, params)
+        guarded("open", || {
+            let mut builder = Database::builder();
+            let database = builder
+                .set_cache_size(CACHE_BYTES)
+                .create_with_backend(backend);
+            Self::on(database, params)
+        })
     }
 
     fn on(
@@ -202,26 +216,30 @@ impl Store {
         safety: Safety,
         change: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), StoreError> {
-        let begun = self.database.begin_write();
-        let mut transaction = begun.map_err(StoreError::database("begin writing"))?;
-        let durability = match safety {
-            Safety::Now => Durability::Immediate,
-            Safety::Later => Durability::None,
-        };
-        transaction
-            .set_durability(durability)
-            .map_err(StoreError::database("begin writing"))?;
-        change(&transaction).map_err(StoreError::database("write"))?;
-        transaction.commit().map_err(StoreError::database("commit"))
+        guarded("write", || {
+            let begun = self.database.begin_write();
+            let mut transaction = begun.map_err(StoreError::database("begin writing"))?;
+            let durability = match safety {
+                Safety::Now => Durability::Immediate,
+                Safety::Later => Durability::None,
+            };
+            transaction
+                .set_durability(durability)
+                .map_err(StoreError::database("begin writing"))?;
+            change(&transaction).map_err(StoreError::database("write"))?;
+            transaction.commit().map_err(StoreError::database("commit"))
+        })
     }
 
     fn read<T>(
         &self,
         read: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        let begun = self.database.begin_read();
-        let transaction = begun.map_err(StoreError::database("begin reading"))?;
-        read(&transaction).map_err(StoreError::database("read"))
+        guarded("read", || {
+            let begun = self.database.begin_read();
+            let transaction = begun.map_err(StoreError::database("begin reading"))?;
+            read(&transaction).map_err(StoreError::database("read"))
+        })
     }
 
     fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -351,6 +369,14 @@ impl Store {
             write_changes(transaction, changes)?;
             transaction.open_table(UNDO)?.remove(id.as_bytes())?;
             write_tip(transaction, parent)
+        })
+    }
+
+    /// Compares every page with its checksum; false if one was wrong. Reading alone does not: it would take too long.
+    pub(crate) fn is_intact(&mut self) -> Result<bool, StoreError> {
+        guarded("check itself", || {
+            let checked = self.database.check_integrity();
+            checked.map_err(StoreError::database("check itself"))
         })
     }
 

@@ -1,5 +1,7 @@
 //! Why the chain refuses a header or a block, or cannot go on.
 
+use std::io;
+
 use gio_coin::{
     BlockError, BlockHash, ConnectError, InputError, InsertError, UndoError, WorkError,
 };
@@ -20,6 +22,26 @@ pub enum ChainError {
     /// Store and bodies contradict each other.
     #[error("the undo record does not belong to its block (run with --reindex)")]
     Undo(#[source] UndoError),
+}
+
+impl ChainError {
+    /// Whether there is no room to write: nothing is damaged, and with more room the node goes on.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let cause = match self {
+            Self::Store(error) => error.io(),
+            Self::Body(BodyError::Io { source, .. }) => Some(source),
+            Self::Body(_) | Self::Undo(_) => None,
+        };
+        cause.is_some_and(|cause| {
+            matches!(
+                cause.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::FileTooLarge
+            )
+        })
+    }
 }
 
 /// Headers are refused.
@@ -69,6 +91,17 @@ pub enum AddBlockError {
     /// The chain cannot go on.
     #[error(transparent)]
     Chain(#[from] ChainError),
+}
+
+impl AddBlockError {
+    /// What keeps the chain from going on, if the fault is not the block's.
+    #[must_use]
+    pub const fn fatal(&self) -> Option<&ChainError> {
+        match self {
+            Self::Chain(error) | Self::Header(AddHeadersError::Chain(error)) => Some(error),
+            Self::Header(_) | Self::InvalidBranch(_) | Self::Block(_) => None,
+        }
+    }
 }
 
 /// The rule a block broke in its place.

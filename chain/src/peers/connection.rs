@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gio_agent::unix_now;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -71,6 +70,13 @@ pub(super) struct Shared {
     pub(super) ledger: LedgerHandle,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) min_work: gio_coin::Work,
+}
+
+impl Shared {
+    /// What time it is, Unix seconds.
+    pub(super) fn now(&self) -> u64 {
+        self.ledger.clock().now().0
+    }
 }
 
 /// One connection on its way.
@@ -192,7 +198,7 @@ impl Connection {
         Hello {
             version: Hello::VERSION,
             services: SERVICES,
-            time: unix_now(),
+            time: self.shared.now(),
             receiver: net(0, self.address),
             sender: net(SERVICES, self.shared.listening),
             nonce: self.shared.nonce,

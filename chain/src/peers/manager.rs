@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gio_agent::files::{Access, write_durably};
-use gio_agent::unix_now;
 use gio_coin::{BlockHash, Txid};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc};
@@ -23,6 +22,7 @@ use super::connection::{Connection, Event, PeerId, Shared};
 use super::presync::Presync;
 use super::{Command, PeerInfo, PeerSettings, PeersError, Stay};
 use crate::chain::ChainEvent;
+use crate::clock::{PeerClocks, advice};
 use crate::ledger::LedgerHandle;
 use crate::wire::{Hello, Inventory, Message};
 use dial::Dial;
@@ -99,6 +99,7 @@ pub struct Manager {
     manual: BTreeMap<SocketAddr, Dial>,
     active: bool,
     seen_txs: BTreeSet<Txid>,
+    clocks: PeerClocks,
     asked_again: Instant,
     saved: Instant,
     tasks: TaskTracker,
@@ -154,8 +155,9 @@ impl Manager {
         // A damaged book is worth no more than an empty one.
         let mut book: AddressBook =
             serde_json::from_slice(&text).unwrap_or_else(|_| AddressBook::new(local));
+        let clock = shared.now();
         for seed in &settings.seeds {
-            book.learn(*seed, unix_now(), unix_now());
+            book.learn(*seed, clock, clock);
         }
         let now = Instant::now();
         let connect = settings.connect.iter();
@@ -168,6 +170,7 @@ impl Manager {
             bans: Bans::default(),
             active: true,
             seen_txs: BTreeSet::new(),
+            clocks: PeerClocks::default(),
             asked_again: now,
             saved: now,
             tasks: TaskTracker::new(),
@@ -300,6 +303,7 @@ impl Manager {
         let (address, outbound, now) = (slot.address, slot.outbound, Instant::now());
         info!(%address, outbound, agent = %hello.agent, height = hello.height, "a peer arrived");
         let listens = SocketAddr::new(address.ip(), hello.sender.address.port());
+        let theirs = hello.time;
         slot.peer = Some(Peer {
             hello,
             control,
@@ -314,16 +318,26 @@ impl Manager {
             addresses: 0,
             told_addresses: false,
         });
+        let clock = self.shared.now();
         if outbound {
-            self.book.answered(address, unix_now());
+            self.compare_clocks(theirs);
+            self.book.answered(address, clock);
             self.tell(id, Message::GetAddr);
         } else {
-            self.book.learn(listens, unix_now(), unix_now());
+            self.book.learn(listens, clock, clock);
         }
         if let Some(dial) = self.manual.get_mut(&address) {
             dial.answered(now);
         }
         self.ask_headers(id, None).await
+    }
+
+    fn compare_clocks(&mut self, theirs: u64) {
+        let ours = self.shared.ledger.clock().now();
+        self.clocks.hear(theirs, ours);
+        if let Some(offset) = self.clocks.newly_far() {
+            warn!(offset, "{}", advice(offset));
+        }
     }
 
     fn peer(&mut self, id: PeerId) -> Option<&mut Peer> {
@@ -371,6 +385,7 @@ impl Manager {
         match command {
             // Whoever asked may have left, here and below.
             Command::Peers(answer) => drop(answer.send(self.infos())),
+            Command::ClockOffset(answer) => drop(answer.send(self.clocks.median())),
             Command::Node(address, stay) => self.stay(address, stay),
             Command::HangUp(address, answer) => drop(answer.send(self.hang_up(address))),
             Command::SetActive(active) => {

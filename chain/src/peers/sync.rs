@@ -8,7 +8,7 @@ use super::bans::Offence;
 use super::connection::PeerId;
 use super::presync::{Presync, PresyncError, PresyncStep, claimed_work};
 use crate::chain::{AddBlockError, AddHeadersError, ChainError};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, causes};
 use crate::wire::MAX_HEADERS;
 
 /// How far ahead of the tip blocks are fetched: they wait on disk until those before them came.
@@ -28,8 +28,8 @@ pub(super) enum Placed {
     Unconnected,
     /// They are refused.
     Refused(Offence, String),
-    /// One is ahead of our clock: perhaps ours is wrong.
-    TooEarly(String),
+    /// One is ahead of our clock: perhaps ours is wrong. Those before it are in the tree; the last is this.
+    TooEarly(Option<BlockHash>, String),
     /// The chain cannot go on.
     Fatal(ChainError),
 }
@@ -103,19 +103,13 @@ fn take(ledger: &mut Ledger, headers: &[Header], last: BlockHash, more: bool) ->
         Err(AddHeadersError::Work { source, .. }) => {
             Placed::Refused(Offence::FakeWork, source.to_string())
         }
-        Err(AddHeadersError::Insert { source, .. }) => match source {
+        Err(AddHeadersError::Insert { at, source }) => match source {
             InsertError::Header(error) if error.is_transient() => {
-                Placed::TooEarly(error.to_string())
+                let before = headers[..at].last().map(Header::id);
+                Placed::TooEarly(before, error.to_string())
             }
-            other => Placed::Refused(Offence::BadHeaders, explain(&other)),
+            other => Placed::Refused(Offence::BadHeaders, causes(&other)),
         },
-    }
-}
-
-fn explain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", explain(source)),
-        None => error.to_string(),
     }
 }
 
@@ -136,13 +130,13 @@ pub(super) enum Kept {
 pub(super) fn keep(ledger: &mut Ledger, block: &Block) -> Kept {
     match ledger.add_block(block) {
         Ok(added) => match added.invalid.first() {
-            Some((id, broken)) => Kept::Broken(format!("{id}: {}", explain(broken))),
+            Some((id, broken)) => Kept::Broken(format!("{id}: {}", causes(broken))),
             None => Kept::Yes,
         },
         Err(AddBlockError::Chain(error) | AddBlockError::Header(AddHeadersError::Chain(error))) => {
             Kept::Fatal(error)
         }
-        Err(error) => Kept::Refused(explain(&error)),
+        Err(error) => Kept::Refused(causes(&error)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ledger::LedgerGone;
+use crate::ledger::{LedgerGone, causes};
 
 /// Why a call fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,20 +48,12 @@ impl CallError {
 
     /// Something here failed; the whole chain of causes is told, for the caller owns this machine.
     pub(super) fn internal(error: &dyn std::error::Error) -> Self {
-        Self::new(INTERNAL, explain(error))
+        Self::new(INTERNAL, causes(error))
     }
 }
 
 impl From<LedgerGone> for CallError {
     fn from(gone: LedgerGone) -> Self {
         Self::new(INTERNAL, gone.to_string())
-    }
-}
-
-/// An error and its causes in one line.
-pub(super) fn explain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", explain(source)),
-        None => error.to_string(),
     }
 }

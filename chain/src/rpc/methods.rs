@@ -9,11 +9,12 @@ use super::Api;
 use super::blocks::{block_json, body, header_json, no_block, transaction_json};
 use super::error::{
     CallError, DECODE, INTERNAL, INVALID, MISC, MISSING_INPUTS, NO_METHOD, NOT_CONNECTED,
-    NOT_FOUND, REJECTED, explain,
+    NOT_FOUND, REJECTED,
 };
 use super::params::Params;
 use crate::address::script_of;
-use crate::ledger::{Ledger, SubmitError};
+use crate::clock::{advice, is_far};
+use crate::ledger::{Ledger, SubmitError, causes};
 use crate::mempool::AdmitError;
 use crate::peers::{Command, Stay};
 
@@ -159,7 +160,7 @@ async fn send_transaction(api: &Api, params: &Params) -> Answer {
             SubmitError::Refused(AdmitError::MissingCoin(_)) => MISSING_INPUTS,
             SubmitError::Refused(_) => REJECTED,
         };
-        CallError::new(code, explain(&error))
+        CallError::new(code, causes(&error))
     })?;
     api.peers.send(Command::Announce(txid)).await?;
     Ok(json!(txid.to_string()))
@@ -198,6 +199,18 @@ async fn generate(api: &Api, method: &str, params: &Params) -> Answer {
     Ok(Value::Array(mined))
 }
 
+async fn network_info(api: &Api) -> Answer {
+    let offset = api.peers.ask(Command::ClockOffset).await?;
+    Ok(json!({
+        "subversion": concat!("/gio-chain:", env!("CARGO_PKG_VERSION"), "/"),
+        "protocolversion": crate::wire::Hello::VERSION,
+        "connections": api.peers.ask(Command::Peers).await?.len(),
+        "localaddress": api.listening,
+        "timeoffset": offset,
+        "warnings": offset.filter(|offset| is_far(*offset)).map_or_else(String::new, advice),
+    }))
+}
+
 async fn network(api: &Api, method: &str, params: &Params) -> Answer {
     let peers = &api.peers;
     match method {
@@ -233,12 +246,7 @@ async fn network(api: &Api, method: &str, params: &Params) -> Answer {
             peers.send(Command::ClearBanned).await?;
             Ok(Value::Null)
         }
-        "getnetworkinfo" => Ok(json!({
-            "subversion": concat!("/gio-chain:", env!("CARGO_PKG_VERSION"), "/"),
-            "protocolversion": crate::wire::Hello::VERSION,
-            "connections": peers.ask(Command::Peers).await?.len(),
-            "localaddress": api.listening,
-        })),
+        "getnetworkinfo" => network_info(api).await,
         "getconnectioncount" => Ok(json!(peers.ask(Command::Peers).await?.len())),
         _ => Ok(json!(peers.ask(Command::Peers).await?)),
     }

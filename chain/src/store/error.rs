@@ -1,5 +1,7 @@
 //! What can go wrong with the store.
 
+use std::io;
+
 use gio_coin::{BlockHash, DecodeError};
 use thiserror::Error;
 
@@ -20,6 +22,12 @@ pub enum StoreError {
         /// Why it failed.
         #[source]
         source: Box<redb::Error>,
+    },
+    /// The database met bytes it never wrote.
+    #[error("the store is damaged: the database cannot {action} (run with --reindex)")]
+    Garbage {
+        /// What was being done.
+        action: &'static str,
     },
     /// It belongs to another network.
     #[error("the store belongs to the network of {found}, not of {expected}")]
@@ -47,6 +55,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The failure of the medium behind this, if it is one.
+    pub(crate) fn io(&self) -> Option<&io::Error> {
+        match self {
+            Self::Open(error) => match error.as_ref() {
+                redb::DatabaseError::Storage(redb::StorageError::Io(error)) => Some(error),
+                _ => None,
+            },
+            Self::Database { source, .. } => match source.as_ref() {
+                redb::Error::Io(error) => Some(error),
+                _ => None,
+            },
+            Self::InUse
+            | Self::Garbage { .. }
+            | Self::OtherNetwork { .. }
+            | Self::UnknownFormat(_)
+            | Self::Missing(_)
+            | Self::Damaged { .. } => None,
+        }
+    }
+
     pub(super) fn database<E: Into<redb::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Database {
             action,

@@ -1,5 +1,5 @@
-//! Power fails at the n-th write, for every n of a scenario with spends and a reorganisation:
-//! what was accepted is there, the coins are those of the tip, and the node goes on.
+//! Power fails at the n-th write, or that write alone finds no room, for every n of a scenario with spends and a
+//! reorganisation: what was accepted is there, the coins are those of the tip, and the node goes on.
 
 use gio_chain::{BodyFile, Chain, ChainError, Store};
 use gio_coin::{Block, BlockHash};
@@ -20,7 +20,10 @@ struct Machine {
 
 impl Machine {
     fn with(images: &[Vec<u8>; 2], power: i64) -> Self {
-        let power = Power::for_operations(power);
+        Self::powered(images, Power::for_operations(power))
+    }
+
+    fn powered(images: &[Vec<u8>; 2], power: Power) -> Self {
         Self {
             index: Disk::with(images[0].clone(), &power),
             bodies: Disk::with(images[1].clone(), &power),
@@ -35,6 +38,10 @@ impl Machine {
         Chain::open(forge.params.clone(), store, |end| {
             Ok(BodyFile::on(Box::new(bodies), magic, end))
         })
+    }
+
+    fn images(&self) -> [Vec<u8>; 2] {
+        [self.index.image(), self.bodies.image()]
     }
 
     fn after_crash(&self, seed: u64) -> [Vec<u8>; 2] {
@@ -75,49 +82,97 @@ fn scenario(forge: &mut Forge, base: &[Block]) -> Vec<Block> {
     blocks
 }
 
+/// What both tests begin with.
+struct Scene {
+    forge: Forge,
+    base: Vec<Block>,
+    blocks: Vec<Block>,
+    /// Disks on which the base is.
+    images: [Vec<u8>; 2],
+    /// What the blocks take on top of that.
+    operations: i64,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut forge = Forge::new();
+        let base = forge.grow(forge.genesis(), BASE);
+        let blocks = scenario(&mut forge, &base);
+        let machine = Machine::with(&[vec![], vec![]], PLENTY);
+        let mut chain = machine.start(&forge).expect("an empty machine starts");
+        assert_eq!(give(&mut chain, &base), base.len());
+        drop(chain);
+        let images = machine.images();
+
+        let whole = Machine::with(&images, PLENTY);
+        let mut chain = whole.start(&forge).expect("a clean image starts");
+        assert_eq!(give(&mut chain, &blocks), blocks.len());
+        forge.assert_at(&chain, blocks[blocks.len() - 1].id());
+        drop(chain);
+        let operations = PLENTY - whole.power.left();
+        assert!(operations > 50, "{operations}");
+        Self {
+            forge,
+            base,
+            blocks,
+            images,
+            operations,
+        }
+    }
+
+    /// How many blocks a machine accepts before something fails.
+    fn accepted_by(&self, machine: &Machine) -> usize {
+        match machine.start(&self.forge) {
+            Ok(mut chain) => give(&mut chain, &self.blocks),
+            Err(_) => 0,
+        }
+    }
+
+    /// Asserts that a machine with these disks lost nothing it accepted and goes on to the end.
+    fn assert_goes_on(&self, images: &[Vec<u8>; 2], accepted: usize, what: &str) {
+        let again = Machine::with(images, PLENTY);
+        let mut chain = again
+            .start(&self.forge)
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        for block in self.base.iter().chain(&self.blocks[..accepted]) {
+            let is_there = chain.headers().is_complete(&block.id());
+            assert!(is_there, "{what}: a block is lost");
+        }
+        self.forge.assert_at(&chain, chain.tip());
+        assert_eq!(
+            give(&mut chain, &self.blocks),
+            self.blocks.len(),
+            "{what}: stuck"
+        );
+        let end: BlockHash = self.blocks[self.blocks.len() - 1].id();
+        self.forge.assert_at(&chain, end);
+    }
+}
+
 #[test]
 fn n14_power_may_fail_at_any_write() {
-    let mut forge = Forge::new();
-    let base = forge.grow(forge.genesis(), BASE);
-    let blocks = scenario(&mut forge, &base);
-    let machine = Machine::with(&[vec![], vec![]], PLENTY);
-    let mut chain = machine.start(&forge).expect("an empty machine starts");
-    assert_eq!(give(&mut chain, &base), base.len());
-    drop(chain);
-    let images = [machine.index.image(), machine.bodies.image()];
-
-    let whole = Machine::with(&images, PLENTY);
-    let mut chain = whole.start(&forge).expect("a clean image starts");
-    assert_eq!(give(&mut chain, &blocks), blocks.len());
-    let end: BlockHash = blocks[blocks.len() - 1].id();
-    forge.assert_at(&chain, end);
-    drop(chain);
-    let operations = PLENTY - whole.power.left();
-    assert!(operations > 50, "{operations}");
-
-    for power in 0..operations {
-        let failing = Machine::with(&images, power);
-        let accepted = match failing.start(&forge) {
-            Ok(mut chain) => give(&mut chain, &blocks),
-            Err(_) => 0,
-        };
+    let scene = Scene::new();
+    for power in 0..scene.operations {
+        let failing = Machine::with(&scene.images, power);
+        let accepted = scene.accepted_by(&failing);
         let seed = u64::try_from(power).expect("not negative");
-        let again = Machine::with(&failing.after_crash(seed), PLENTY);
-        let mut chain = again
-            .start(&forge)
-            .unwrap_or_else(|error| panic!("after {power} operations: {error:?}"));
-        for block in base.iter().chain(&blocks[..accepted]) {
-            assert!(
-                chain.headers().is_complete(&block.id()),
-                "lost after {power}"
-            );
-        }
-        forge.assert_at(&chain, chain.tip());
-        assert_eq!(
-            give(&mut chain, &blocks),
-            blocks.len(),
-            "stuck after {power}"
-        );
-        forge.assert_at(&chain, end);
+        let what = format!("no power after {power} operations");
+        scene.assert_goes_on(&failing.after_crash(seed), accepted, &what);
     }
+}
+
+#[test]
+fn n14_the_disk_may_be_full_at_any_write() {
+    let scene = Scene::new();
+    let mut refused = 0;
+    for operations in 0..scene.operations {
+        let power = Power::full_once_after(operations);
+        let failing = Machine::powered(&scene.images, power);
+        let accepted = scene.accepted_by(&failing);
+        refused += usize::from(accepted < scene.blocks.len());
+        let what = format!("no room after {operations} operations");
+        scene.assert_goes_on(&failing.images(), accepted, &what);
+    }
+    // The last writes only close the store.
+    assert!(refused > 40, "{refused}");
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,6 +17,44 @@ pub(crate) struct Daemon {
     pub(crate) peers: SocketAddr,
     rpc: SocketAddr,
     child: Option<Child>,
+    /// Where its output goes: not onto a disk that a test fills.
+    log: PathBuf,
+    _logs: tempfile::TempDir,
+}
+
+/// A disk of a few megabytes, unmounted at the end.
+pub(crate) struct SmallDisk {
+    pub(crate) at: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts one, if this user may.
+    pub(crate) fn mount(at: PathBuf, size: &str) -> Result<Self, String> {
+        std::fs::create_dir(&at).map_err(|error| error.to_string())?;
+        let options = format!("size={size}");
+        let mut command = Command::new("mount");
+        let command = command.args(["-t", "tmpfs", "-o", &options, "tmpfs"]);
+        match command.arg(&at).output() {
+            Ok(output) if output.status.success() => Ok(Self { at }),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Makes it larger, with what is on it.
+    pub(crate) fn grow(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let mut command = Command::new("mount");
+        let grown = command.args(["-o", &options]).arg(&self.at).status();
+        assert!(grown.expect("it was mounted").success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A disk still in use is left to the end of the machine.
+        let _ = Command::new("umount").arg(&self.at).status();
+    }
 }
 
 /// A port nobody uses now.
@@ -76,18 +114,21 @@ impl Daemon {
             ],
         );
         assert!(made.status.success(), "{made:?}");
+        let logs = tempfile::tempdir().expect("a temporary folder");
         Self {
             home,
             peers,
             rpc,
             child: None,
+            log: logs.path().join("log"),
+            _logs: logs,
         }
     }
 
     pub(crate) fn start(&mut self, arguments: &[&str]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gio-chain"));
         let command = command.arg("--home").arg(&self.home).arg("node");
-        let log = std::fs::File::create(self.home.join("log")).expect("a writable folder");
+        let log = std::fs::File::create(&self.log).expect("a writable folder");
         let command = command.args(arguments).stderr(log).stdout(Stdio::null());
         self.child = Some(command.spawn().expect("the binary was built"));
         let endpoints = self.home.join("endpoints.json");
@@ -108,6 +149,18 @@ impl Daemon {
         self.call("stop", json!([]));
         let mut child = self.child.take().expect("a running node");
         assert!(child.wait().expect("our child").success());
+    }
+
+    /// Waits until the process ends by itself; gives its status and what it said.
+    pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
+        let mut child = self.child.take().expect("a running node");
+        let mut status = None;
+        until("the node ends", || {
+            status = child.try_wait().expect("our child");
+            status.is_some()
+        });
+        let log = std::fs::read_to_string(&self.log).expect("a readable log");
+        (status.expect("it ended"), log)
     }
 
     /// Sends a request as it is and gives the status and the body.

@@ -1,4 +1,4 @@
-//! A disk in memory that fails at a chosen operation and forgets what was not synced.
+//! A disk in memory that fails at a chosen operation, for good or once, and forgets what was not synced.
 
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,22 +7,36 @@ use std::sync::{Arc, Mutex};
 use gio_chain::BodyLog;
 use redb::StorageBackend;
 
-/// Operations left until everything fails; shared by all disks of a machine.
+/// Operations left until something fails; shared by all disks of a machine.
 #[derive(Clone, Debug)]
-pub(crate) struct Power(Arc<AtomicI64>);
+pub(crate) struct Power {
+    left: Arc<AtomicI64>,
+    /// Whether only that one operation fails.
+    once: bool,
+}
 
 impl Power {
+    /// Everything fails after so many operations.
     pub(crate) fn for_operations(count: i64) -> Self {
-        Self(Arc::new(AtomicI64::new(count)))
+        let left = Arc::new(AtomicI64::new(count));
+        Self { left, once: false }
+    }
+
+    /// One operation finds no room after so many; later ones do.
+    pub(crate) fn full_once_after(count: i64) -> Self {
+        let left = Arc::new(AtomicI64::new(count));
+        Self { left, once: true }
     }
 
     pub(crate) fn left(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.left.load(Ordering::SeqCst)
     }
 
     fn spend(&self) -> io::Result<()> {
-        match self.0.fetch_sub(1, Ordering::SeqCst) {
+        match self.left.fetch_sub(1, Ordering::SeqCst) {
             left if left > 0 => Ok(()),
+            0 if self.once => Err(io::ErrorKind::StorageFull.into()),
+            _ if self.once => Ok(()),
             _ => Err(io::Error::other("the power is out")),
         }
     }

@@ -10,7 +10,7 @@ use gio_coin::{
 };
 use serde_json::json;
 
-use super::daemon::{Daemon, run, until};
+use super::daemon::{Daemon, SmallDisk, run, until};
 use super::forge::halve;
 
 fn nodes(folder: &tempfile::TempDir, count: usize) -> Vec<Daemon> {
@@ -175,6 +175,59 @@ fn a_damaged_index_says_so_and_reindex_heals_it() {
 
     node.start(&["--reindex"]);
     assert_eq!((node.tip(), node.coins_digest()), (tip, coins));
+    node.stop();
+}
+
+#[test]
+fn a_damaged_block_is_left_out_by_reindex_and_fetched_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut nodes = nodes(&folder, 2);
+    nodes[0].link(&nodes[1], "add");
+    let tip = nodes[1].generate(30);
+    all_reach(&nodes, &tip);
+    let coins = nodes[1].coins_digest();
+    nodes[0].stop();
+    let blocks = nodes[0].home.join("blocks");
+    let mut bytes = std::fs::read(&blocks).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4].fill(0);
+    std::fs::write(&blocks, &bytes).unwrap();
+    nodes[0].start(&["--reindex"]);
+    let height = nodes[0].call("getblockcount", json!([])).as_u64().unwrap();
+    assert!((10..20).contains(&height), "{height}");
+    nodes[0].link(&nodes[1], "add");
+    all_reach(&nodes, &tip);
+    assert_eq!(nodes[0].coins_digest(), coins);
+    nodes.iter_mut().for_each(Daemon::stop);
+}
+
+#[test]
+fn a_node_on_a_full_disk_stops_with_a_hint_and_goes_on_with_more_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = match SmallDisk::mount(folder.path().join("disk"), "3m") {
+        Ok(disk) => disk,
+        Err(why) => {
+            println!("skipped: no small disk can be mounted here ({why})");
+            return;
+        }
+    };
+    let mut node = Daemon::init(disk.at.join("node"));
+    node.start(&[]);
+    // Everybody's coins cost room; sooner or later there is none.
+    let mut last = node.tip();
+    while let Ok(mined) = node.try_call("generate", &json!([10])) {
+        last = mined[9].as_str().unwrap().to_owned();
+    }
+    let (status, told) = node.ended();
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("hint: free some space"), "{told}");
+
+    disk.grow("64m");
+    node.start(&[]);
+    let height = node.call("getblockheader", json!([last]))["height"].clone();
+    assert!(node.call("getblockcount", json!([])).as_u64() >= height.as_u64());
+    assert_eq!(node.coins_digest(), replayed_digest(&node));
+    node.generate(5);
     node.stop();
 }
 

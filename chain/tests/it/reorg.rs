@@ -13,7 +13,7 @@ fn n13_reorganisations_up_to_depth_200_restore_every_coin() {
     for block in &base {
         chain.add_block(block, NOW).unwrap();
     }
-    for depth in [1, 2, 3, 10, 200] {
+    for depth in (1..=12).chain([50, 100, 199, 200]) {
         let fork = chain.tip();
         let mut old = vec![];
         let mut parent = fork;

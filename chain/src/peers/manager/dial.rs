@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use gio_agent::unix_now;
 use tracing::debug;
 
 use super::{ASK_AGAIN, BLOCK_TIME, HEADERS_TIME, Manager, PeerId, SAVE, Slot};
@@ -79,7 +78,7 @@ impl Manager {
                 || self.bans.contains(address.ip(), now)
                 || *address == self.listening()
         };
-        let clock = unix_now();
+        let clock = self.shared.now();
         let candidate = self.book.candidate(clock, self.settings.nonce, connected);
         if let Some(address) = candidate {
             self.book.trying(address, clock);

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use gio_agent::unix_now;
 use gio_coin::{Block, BlockHash, Header, Transaction};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{debug, info};
@@ -141,12 +140,18 @@ impl Manager {
                 self.offend(id, offence, &why);
                 Ok(())
             }
-            Placed::TooEarly(why) => {
+            Placed::TooEarly(before, why) => {
                 info!(
                     why,
                     "headers from the future; if this goes on, check this machine's clock"
                 );
-                Ok(())
+                match before {
+                    Some(last) => {
+                        self.showed(id, last).await?;
+                        self.fetch().await
+                    }
+                    None => Ok(()),
+                }
             }
             Placed::Fatal(error) => Err(error.into()),
         }
@@ -355,7 +360,7 @@ impl Manager {
         peer.addresses += addresses.len();
         for known in addresses.iter().take(room) {
             self.book
-                .learn(known.net.address, u64::from(known.seen), unix_now());
+                .learn(known.net.address, u64::from(known.seen), self.shared.now());
         }
     }
 }
