@@ -1,7 +1,7 @@
 //! Builds the node and runs it: every part in order, every loop by name.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gio_agent::files::{Access, write_durably};
 use gio_agent::{ExitStatus, Home, UserError, random_word, shutdown_signal};
@@ -132,6 +132,7 @@ async fn run(
         stop: stop.clone(),
         network: config.network.network(),
         listening,
+        started: Instant::now(),
     };
     let cookie = format!("__cookie__:{:x}", random_word());
     write_durably(&home.path(COOKIE), cookie.as_bytes(), Access::Secret)?;

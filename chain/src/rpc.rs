@@ -2,6 +2,8 @@
 
 mod answer;
 mod blocks;
+mod catalogue;
+mod coins;
 mod error;
 mod methods;
 mod params;
@@ -9,7 +11,7 @@ mod params;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -62,6 +64,7 @@ pub(crate) struct Api {
     pub(crate) stop: CancellationToken,
     pub(crate) network: Network,
     pub(crate) listening: SocketAddr,
+    pub(crate) started: Instant,
 }
 
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::{CallError, INVALID_REQUEST, NO_METHOD, PARSE};
 use super::params::Params;
-use super::{Api, BATCH_MAX, methods};
+use super::{Api, BATCH_MAX, catalogue, methods};
 
 /// Answers the body of a request.
 pub(super) async fn all(api: &Api, body: &[u8]) -> Response {
@@ -37,15 +37,21 @@ fn respond(status: StatusCode, answer: &Value) -> Response {
     (status, kind, answer.to_string()).into_response()
 }
 
+async fn by_name(api: &Api, method: &str, named: Map<String, Value>) -> Result<Value, CallError> {
+    let params = catalogue::find(method)?.place(named)?;
+    methods::call(api, method, params).await
+}
+
 async fn one(api: &Api, mut request: Value) -> (StatusCode, Value) {
     let id = request["id"].take();
     let is_second = request["jsonrpc"] == "2.0";
     let called = match (request["method"].as_str(), request["params"].clone()) {
         (Some(method), Value::Array(params)) => methods::call(api, method, Params(params)).await,
         (Some(method), Value::Null) => methods::call(api, method, Params(Vec::new())).await,
+        (Some(method), Value::Object(named)) => by_name(api, method, named).await,
         _ => Err(CallError::new(
             INVALID_REQUEST,
-            "a request has a method and a list of parameters",
+            "a request has a method, and parameters by place or by name",
         )),
     };
     // JSON-RPC 2.0 tells errors in the body alone; before, the status tells them too.

@@ -23,7 +23,7 @@ pub(super) const INTERNAL: i32 = -32603;
 pub(super) const WRONG_TYPE: i32 = -3;
 /// No such block or transaction, or no such address.
 pub(super) const NOT_FOUND: i32 = -5;
-/// A parameter is out of range or missing.
+/// A parameter is out of range or unknown.
 pub(super) const INVALID: i32 = -8;
 /// The bytes are no transaction.
 pub(super) const DECODE: i32 = -22;
@@ -33,7 +33,7 @@ pub(super) const MISSING_INPUTS: i32 = -25;
 pub(super) const REJECTED: i32 = -26;
 /// No such peer.
 pub(super) const NOT_CONNECTED: i32 = -29;
-/// Not on this network.
+/// A parameter is missing, or this network does not do that.
 pub(super) const MISC: i32 = -1;
 
 impl CallError {

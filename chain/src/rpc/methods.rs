@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 
-use gio_coin::{BlockHash, Network, Script, Transaction, Txid};
+use gio_coin::{Block, BlockHash, Network, Script, Transaction, Txid};
 use serde_json::{Value, json};
 
-use super::Api;
 use super::blocks::{block_json, body, header_json, no_block, transaction_json};
 use super::error::{
     CallError, DECODE, INTERNAL, INVALID, MISC, MISSING_INPUTS, NO_METHOD, NOT_CONNECTED,
     NOT_FOUND, REJECTED,
 };
 use super::params::Params;
+use super::{Api, catalogue, coins};
 use crate::address::script_of;
 use crate::clock::{advice, is_far};
 use crate::ledger::{Ledger, SubmitError, causes};
@@ -25,7 +25,11 @@ type Answer = Result<Value, CallError>;
 
 /// Calls a method.
 pub(super) async fn call(api: &Api, method: &str, params: Params) -> Answer {
+    catalogue::find(method)?;
     match method {
+        "help" => catalogue::help(&params),
+        "uptime" => Ok(json!(api.started.elapsed().as_secs())),
+        "submitblock" => submit_block(api, &params).await,
         "generate" | "generatetoaddress" | "generatetoscript" => {
             generate(api, method, &params).await
         }
@@ -74,6 +78,9 @@ fn read(ledger: &Ledger, network: Network, method: &str, params: &Params) -> Ans
             block_json(chain, &params.parsed(0, "blockhash")?, verbosity)
         }
         "getrawtransaction" => raw_transaction(ledger, params),
+        "gettxout" => coins::output(ledger, params),
+        "gettxoutproof" => coins::prove(chain, params),
+        "verifytxoutproof" => coins::verify(chain, params),
         "gettxoutsetinfo" => {
             let digest = chain
                 .coins_digest()
@@ -147,6 +154,28 @@ fn raw_transaction(ledger: &Ledger, params: &Params) -> Answer {
         told["blockhash"] = json!(id.to_string());
     }
     Ok(told)
+}
+
+/// As miners' programs expect it: null for a block that is taken, the reason for one that is not.
+async fn submit_block(api: &Api, params: &Params) -> Answer {
+    let bytes = params.hex(0, "hexdata")?;
+    let malformed = |error: gio_coin::DecodeError| CallError::new(DECODE, error.to_string());
+    let block = Block::decode(&bytes).map_err(malformed)?;
+    let added = api.ledger.call(move |ledger| {
+        let known = ledger.chain().headers().has_body(&block.id());
+        (known, ledger.add_block(&block))
+    });
+    match added.await? {
+        (_, Err(error)) => match error.fatal() {
+            Some(fatal) => Err(CallError::internal(fatal)),
+            None => Ok(json!(causes(&error))),
+        },
+        (true, Ok(_)) => Ok(json!("duplicate")),
+        (false, Ok(added)) => Ok(added
+            .invalid
+            .first()
+            .map_or(Value::Null, |(_, broken)| json!(causes(broken)))),
+    }
 }
 
 async fn send_transaction(api: &Api, params: &Params) -> Answer {

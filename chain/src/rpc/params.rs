@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::error::{CallError, INVALID, WRONG_TYPE};
+use super::error::{CallError, INVALID, MISC, WRONG_TYPE};
 
 /// The parameters of a call.
 #[derive(Clone, Debug)]
@@ -16,8 +16,12 @@ impl Params {
     }
 
     fn required(&self, at: usize, name: &str) -> Result<&Value, CallError> {
-        let missing =
-            || CallError::new(INVALID, format!("parameter {} ({name}) is missing", at + 1));
+        let missing = || {
+            CallError::new(
+                MISC,
+                format!("parameter {} ({name}) is missing; see `help`", at + 1),
+            )
+        };
         self.get(at).ok_or_else(missing)
     }
 
@@ -34,6 +38,20 @@ impl Params {
     {
         let wrong = |error: T::Err| CallError::new(INVALID, format!("`{name}`: {error}"));
         self.text(at, name)?.parse().map_err(wrong)
+    }
+
+    /// The one text in a list.
+    pub(super) fn only<T: FromStr>(&self, at: usize, name: &str) -> Result<T, CallError>
+    where
+        T::Err: std::fmt::Display,
+    {
+        match self.required(at, name)?.as_array().map(Vec::as_slice) {
+            Some([one]) => Self(vec![one.clone()]).parsed(0, name),
+            _ => Err(CallError::new(
+                INVALID,
+                format!("`{name}` must be a list of one"),
+            )),
+        }
     }
 
     /// Hexadecimal digits.

@@ -1,21 +1,23 @@
 //! The `gio-chain` process as a test drives it: over its command line and JSON-RPC.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::BufRead;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::http;
+
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A node's folder, and its process while one runs.
 pub(crate) struct Daemon {
     pub(crate) home: PathBuf,
     pub(crate) peers: SocketAddr,
-    rpc: SocketAddr,
+    pub(crate) rpc: SocketAddr,
     child: Option<Child>,
     /// Where its output goes: not onto a disk that a test fills.
     log: PathBuf,
@@ -58,25 +60,11 @@ impl Drop for SmallDisk {
 }
 
 /// A port nobody uses now.
-fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener
         .local_addr()
         .expect("a bound socket has an address")
-}
-
-fn base64(bytes: &[u8]) -> String {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
-    let digit = |six: &[u8]| {
-        let text = format!("{:0<6}", String::from_utf8_lossy(six));
-        char::from(digits[usize::from_str_radix(&text, 2).expect("binary digits")])
-    };
-    let mut text: String = bits.as_bytes().chunks(6).map(digit).collect();
-    while !text.len().is_multiple_of(4) {
-        text.push('=');
-    }
-    text
 }
 
 /// Runs the binary to its end.
@@ -163,39 +151,23 @@ impl Daemon {
         (status.expect("it ended"), log)
     }
 
-    /// Sends a request as it is and gives the status and the body.
-    pub(crate) fn http(&self, head: &str, body: &str, with_cookie: bool) -> (u16, String) {
-        let mut reader = self.open(head, body, with_cookie);
-        let mut text = String::new();
-        reader.read_to_string(&mut text).expect("an answer in text");
-        let status = text[9..12].parse().expect("a status");
-        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        (status, body.to_owned())
+    fn user(&self, with_cookie: bool) -> Vec<u8> {
+        let cookie = std::fs::read(self.home.join(".cookie")).expect("a running node has a cookie");
+        if with_cookie {
+            cookie
+        } else {
+            b"__cookie__:guess".to_vec()
+        }
     }
 
-    fn open(&self, head: &str, body: &str, with_cookie: bool) -> BufReader<TcpStream> {
-        let mut socket = TcpStream::connect(self.rpc).expect("the node answers");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let cookie = std::fs::read(self.home.join(".cookie")).expect("a running node has a cookie");
-        let cookie = if with_cookie {
-            &cookie[..]
-        } else {
-            b"__cookie__:guess"
-        };
-        let request = format!(
-            "{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic {}\r\nContent-Length: {}\r\n\r\n{body}",
-            base64(cookie),
-            body.len()
-        );
-        socket
-            .write_all(request.as_bytes())
-            .expect("the node reads");
-        BufReader::new(socket)
+    /// Sends a request as it is and gives the status and the body.
+    pub(crate) fn http(&self, head: &str, body: &str, with_cookie: bool) -> (u16, String) {
+        http::exchange(self.rpc, &self.user(with_cookie), head, body)
     }
 
     /// The stream of the tip's moves: each line that tells something.
     pub(crate) fn events(&self) -> impl Iterator<Item = String> + use<> {
-        let lines = self.open("GET /events", "", true).lines();
+        let lines = http::open(self.rpc, &self.user(true), "GET /events", "").lines();
         let lines = lines.map(|line| line.expect("events go on"));
         lines.filter(|line| line.starts_with("event:") || line.starts_with("data:"))
     }

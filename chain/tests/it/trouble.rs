@@ -81,10 +81,10 @@ fn a_restart_changes_nothing() {
 /// itself intact.
 fn opened_with(forge: &Forge, folder: &Path, at: Range<usize>) -> Option<([u8; 32], bool)> {
     let index = folder.join("index");
-    let intact = fs::read(&index).unwrap();
+    let intact = fs::read(&index).expect("a closed store");
     let mut bytes = intact.clone();
     bytes[at].iter_mut().for_each(|byte| *byte ^= 0xaa);
-    fs::write(&index, bytes).unwrap();
+    fs::write(&index, bytes).expect("a writable folder");
     let opened = || {
         let store = Store::open(&index, &forge.params)?;
         let bodies = |end| BodyFile::open(&folder.join("blocks"), forge.params.magic, end);
@@ -92,7 +92,7 @@ fn opened_with(forge: &Forge, folder: &Path, at: Range<usize>) -> Option<([u8; 3
         Ok::<_, ChainError>((chain.coins_digest()?, chain.is_index_intact()?))
     };
     let outcome = opened().ok();
-    fs::write(&index, intact).unwrap();
+    fs::write(&index, intact).expect("a writable folder");
     outcome
 }
 
