@@ -10,13 +10,24 @@ import {ICaseRegister} from "./interfaces/IGovernment.sol";
 import {IHubWallet} from "./interfaces/IHubWallet.sol";
 import {IWhitelist} from "./interfaces/IWhitelist.sol";
 import {Amounts} from "./libraries/Amounts.sol";
-import {JobTree} from "./libraries/JobTree.sol";
 import {Ledgers} from "./libraries/Ledgers.sol";
+import {Marks} from "./libraries/Marks.sol";
 import {PayoutTree} from "./libraries/PayoutTree.sol";
 import {ResultTree} from "./libraries/ResultTree.sol";
 import {Terms} from "./libraries/Terms.sol";
 import {TypedData} from "./libraries/TypedData.sol";
-import {Claim, Deal, DealId, DealState, DealTerms, PermitSignature, SumNode, SumStep, UnitLeaf} from "./types/Deal.sol";
+import {
+    Claim,
+    Deal,
+    DealId,
+    DealState,
+    DealTerms,
+    PermitSignature,
+    PostedBill,
+    SumNode,
+    SumStep,
+    UnitLeaf
+} from "./types/Deal.sol";
 import {HubRecord, Ledger, Payout, WalletConfig, WalletState} from "./types/Wallet.sol";
 import {WalletCore} from "./WalletCore.sol";
 
@@ -29,8 +40,8 @@ import {WalletCore} from "./WalletCore.sol";
 /// against being entered again.
 contract HubWallet is WalletCore {
     using Ledgers for Ledger;
+    using Marks for mapping(uint256 word => uint256);
     using SafeERC20 for IERC20;
-    using TypedData for Claim;
     using TypedData for DealTerms;
 
     /* THE HUB */
@@ -84,6 +95,7 @@ contract HubWallet is WalletCore {
         _payouts[epoch] = Payout({root: PayoutTree.rootOf(count, top), reserve: net});
         payoutsUnclaimed += net;
         _ledger.lock(gross - net);
+        _claimed[epoch].prepare(count);
         emit PayoutPosted(epoch, count, gross, gross - net, net, top, leavesRoot);
     }
 
@@ -98,7 +110,7 @@ contract HubWallet is WalletCore {
         if (!PayoutTree.contains(payout_.root, count, index, miner, net, proof)) {
             revert PayoutProofInvalid(epoch, index);
         }
-        _takeLeaf(epoch, index);
+        if (!_claimed[epoch].take(index)) revert PayoutClaimedAlready(epoch, index);
 
         // INVARIANT: the sums on a path add up to the total that was reserved, so no claim takes another's money.
         _payouts[epoch] = Payout({root: payout_.root, reserve: payout_.reserve - net});
@@ -294,7 +306,7 @@ contract HubWallet is WalletCore {
     function refuteSum(DealTerms calldata terms, SumStep[] calldata path) external {
         WalletConfig memory cfg = _config();
         (DealId dealId, Deal storage deal_) = _dealInWindow(terms);
-        if (!ResultTree.isRefutedBy(deal_.resultRoot, terms.unitCount, deal_.cuTotal, path)) revert NothingRefuted();
+        BILLS.requireFalseSum(_bill(terms, dealId, deal_), path);
         _refute(cfg, terms, dealId, deal_);
     }
 
@@ -309,13 +321,7 @@ contract HubWallet is WalletCore {
     ) external {
         WalletConfig memory cfg = _config();
         (DealId dealId, Deal storage deal_) = _dealInWindow(terms);
-        if (!JobTree.contains(terms.jobRoot, terms.unitCount, unit, jobProof)) revert JobProofInvalid(unit.index);
-        SumNode memory leaf = SumNode({hash: ResultTree.leafHash(claim.unit, claim.hash(), claim.cu), sum: billed});
-        if (!ResultTree.contains(deal_.resultRoot, terms.unitCount, unit.index, leaf, resultProof)) {
-            revert ResultProofInvalid(unit.index);
-        }
-        bool foreign = claim.unit != unit.index || DealId.unwrap(claim.dealId) != DealId.unwrap(dealId);
-        if (billed <= unit.cuLimit && billed == claim.cu && !foreign) revert NothingRefuted();
+        BILLS.requireFalseBill(_bill(terms, dealId, deal_), unit, jobProof, claim, billed, resultProof);
         _refute(cfg, terms, dealId, deal_);
     }
 
@@ -403,17 +409,26 @@ contract HubWallet is WalletCore {
     }
 
     function _refute(WalletConfig memory cfg, DealTerms calldata terms, DealId dealId, Deal storage deal_) private {
+        uint128 compensation = Amounts.compensationDown(terms.guarantee, cfg.parameters.lockPercent);
         deal_.state = DealState.Refuted;
         _ledger.release(terms);
-        emit DealRefuted(dealId, terms.buyer, msg.sender, terms.cap, terms.guarantee);
-        _send(cfg, terms.buyer, uint256(terms.cap) + terms.guarantee);
+        emit DealRefuted(dealId, terms.buyer, msg.sender, terms.cap, terms.guarantee, compensation);
+        // INVARIANT: the buyer may be the hub itself, so this pays it less than a payout would, for ever (HW-18).
+        _send(cfg, cfg.parameters.treasury, terms.guarantee - compensation);
+        _send(cfg, terms.buyer, uint256(terms.cap) + compensation);
     }
 
-    function _takeLeaf(uint32 epoch, uint32 index) private {
-        mapping(uint256 word => uint256) storage claimed = _claimed[epoch];
-        uint256 bit = uint256(1) << (index & 0xff);
-        uint256 word = claimed[index >> 8];
-        if (word & bit != 0) revert PayoutClaimedAlready(epoch, index);
-        claimed[index >> 8] = word | bit;
+    function _bill(DealTerms calldata terms, DealId dealId, Deal storage deal_)
+        private
+        view
+        returns (PostedBill memory)
+    {
+        return PostedBill({
+            dealId: dealId,
+            jobRoot: terms.jobRoot,
+            resultRoot: deal_.resultRoot,
+            unitCount: terms.unitCount,
+            cuTotal: deal_.cuTotal
+        });
     }
 }

@@ -7,11 +7,13 @@ import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
+import {BillChecker} from "./BillChecker.sol";
 import {Freezer} from "./Freezer.sol";
 import {ICaseRegister, ITreasuryInbox} from "./interfaces/IGovernment.sol";
 import {IHubWallet} from "./interfaces/IHubWallet.sol";
 import {Amounts} from "./libraries/Amounts.sol";
 import {Ledgers} from "./libraries/Ledgers.sol";
+import {Marks} from "./libraries/Marks.sol";
 import {TypedData} from "./libraries/TypedData.sol";
 import {Deal, DealId, DealState, DealTerms} from "./types/Deal.sol";
 import {Ledger, Payout, WalletConfig, WalletState} from "./types/Wallet.sol";
@@ -21,6 +23,7 @@ import {Ledger, Payout, WalletConfig, WalletState} from "./types/Wallet.sol";
 /// @dev Only `HubWallet` inherits it. A clone's configuration is its immutable arguments; there is no initialiser.
 abstract contract WalletCore is IHubWallet, EIP712 {
     using Ledgers for Ledger;
+    using Marks for mapping(uint256 word => uint256);
     using SafeERC20 for IERC20;
     using TypedData for DealTerms;
 
@@ -30,6 +33,8 @@ abstract contract WalletCore is IHubWallet, EIP712 {
     address private immutable IMPLEMENTATION = address(this);
     /// @dev What the freezers of all clones delegate to.
     address internal immutable FREEZER = address(new Freezer());
+    /// @dev What reads the proofs against a bill.
+    BillChecker internal immutable BILLS = new BillChecker();
 
     /* STORAGE */
 
@@ -81,7 +86,7 @@ abstract contract WalletCore is IHubWallet, EIP712 {
 
     /// @inheritdoc IHubWallet
     function isClaimed(uint32 epoch, uint32 index) external view returns (bool) {
-        return _claimed[epoch][index >> 8] & (uint256(1) << (index & 0xff)) != 0;
+        return _claimed[epoch].isTaken(index);
     }
 
     /// @inheritdoc IHubWallet
@@ -225,9 +230,9 @@ abstract contract WalletCore is IHubWallet, EIP712 {
     function _checkPayday(WalletConfig memory cfg) internal view {
         uint64 paydayAt = registeredAt + cfg.parameters.payoutPeriod;
         if (block.timestamp < paydayAt) revert PaydayTooEarly(paydayAt, uint64(block.timestamp));
-        // A deal without cap and guarantee holds nobody's money: payday does not wait for it.
+        // Every open deal has a cap, so none is open exactly if nothing is in escrow.
         Ledger memory l = _ledger;
-        if (l.escrow != 0 || l.guarantees != 0) revert DealsOpen(l.escrow, l.guarantees);
+        if (l.escrow != 0) revert DealsOpen(l.escrow, l.guarantees);
         address cases_ = cfg.parameters.cases;
         uint64 until = paydayAt + cfg.parameters.payoutPeriod;
         if (cases_ == address(0) || block.timestamp >= until) return;

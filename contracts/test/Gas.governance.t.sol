@@ -13,6 +13,7 @@ import {GovernanceBase} from "./utils/GovernanceBase.sol";
 /// @dev Each call is its own transaction. Everything is fixed, so that equal code gives equal figures.
 /// forge-config: default.isolate = true
 /// forge-config: ci.isolate = true
+/// forge-config: long.isolate = true
 contract GasGovernanceTest is GovernanceBase {
     string private constant GROUP = "governance";
 

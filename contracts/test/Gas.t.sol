@@ -10,6 +10,7 @@ import {PayoutBuilder} from "./utils/Payouts.sol";
 /// @dev Each call is its own transaction. Everything is fixed, so that equal code gives equal figures.
 /// forge-config: default.isolate = true
 /// forge-config: ci.isolate = true
+/// forge-config: long.isolate = true
 contract GasTest is BaseTest {
     string private constant GROUP = "wallet";
 
@@ -104,7 +105,7 @@ contract GasTest is BaseTest {
     function test_gas_payout() public {
         bytes32[][] memory levels = _payout();
         vm.snapshotGasLastCall(GROUP, "payout_1000");
-        // A miner that never held GIO, the first one of its 256: two words of storage begin.
+        // The worst case up to 1,020 miners: one that never held GIO, whose balance begins.
         _claim(levels, 700);
         vm.snapshotGasLastCall(GROUP, "payout_claim_first");
         // A miner that was paid before.

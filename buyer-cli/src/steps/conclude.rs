@@ -236,9 +236,11 @@ fn settlement(event: &WalletEvent, log: &WalletLog) -> Option<Settlement> {
         } => (*payment, *royalty, *refund),
         WalletEvent::DealRefunded { refund, .. } => (Gio::ZERO, Gio::ZERO, *refund),
         WalletEvent::DealRefuted {
-            refund, guarantee, ..
+            refund,
+            compensation,
+            ..
         } => {
-            let all = refund.plus(*guarantee).unwrap_or(*refund);
+            let all = refund.plus(*compensation).unwrap_or(*refund);
             (Gio::ZERO, Gio::ZERO, all)
         }
         _ => return None,

@@ -57,10 +57,16 @@ interface IHubWallet {
     /// @notice Both sides ended the deal: `payment - royalty` joined the free balance, `payment + refund` is the cap.
     event DealCancelled(DealId indexed dealId, address indexed buyer, uint128 payment, uint128 royalty, uint128 refund);
 
-    /// @notice The posted bill was shown to be false: cap and guarantee went to the buyer.
+    /// @notice The posted bill was shown to be false: the cap went back to the buyer, and the hub lost its guarantee.
     /// @param by Who showed it.
+    /// @param compensation What of the guarantee went to the buyer; the rest went to the treasury.
     event DealRefuted(
-        DealId indexed dealId, address indexed buyer, address indexed by, uint128 refund, uint128 guarantee
+        DealId indexed dealId,
+        address indexed buyer,
+        address indexed by,
+        uint128 refund,
+        uint128 guarantee,
+        uint128 compensation
     );
 
     /// @notice A payout: `lock` stays in the wallet until payday, `net` was added to what the miner may pull.
@@ -117,7 +123,7 @@ interface IHubWallet {
     error NotDao(address caller, address dao);
     /// @notice The payout period still runs.
     error PaydayTooEarly(uint64 paydayAt, uint64 time);
-    /// @notice Deals with money in them are open; the hub may give it back.
+    /// @notice Deals are open; the hub may give their money back.
     error DealsOpen(uint128 escrow, uint128 guarantees);
     /// @notice An accusation is undecided; payday waits for it, at most until `until`.
     error CaseUndecided(uint64 until);
@@ -163,6 +169,8 @@ interface IHubWallet {
     error DeadlinesUnordered(uint64 openBy, uint64 deliverBy);
     /// @notice The window is too long.
     error WindowTooLong(uint64 window, uint64 max);
+    /// @notice A deal has money in it.
+    error CapZero();
 
     /* ERRORS: life of a deal */
 
@@ -249,8 +257,8 @@ interface IHubWallet {
 
     /// @notice Ends the period: a fee of the locked sum goes to the treasury, the rest and the stake become free,
     /// Registered to Idle.
-    /// @dev Only the owner, from `registeredAt` + payout period on, with no money in open deals. An undecided accusation
-    /// delays it, at most by one more payout period (R8).
+    /// @dev Only the owner, from `registeredAt` + payout period on, with no deal open: `giveBack` ends any. An undecided
+    /// accusation delays it, at most by one more payout period (R8).
     function payday() external;
 
     /// @notice Sends the free balance to the owner.
@@ -339,15 +347,15 @@ interface IHubWallet {
         bytes calldata hubSignature
     ) external;
 
-    /// @notice Shows that a node of the posted result tree does not add up: everything goes back to the buyer, and the
-    /// guarantee.
+    /// @notice Shows that a node of the posted result tree does not add up: the cap goes back to the buyer, and the hub
+    /// loses its guarantee, of which the buyer gets what a payout of that gross would pay and the treasury the rest.
     /// @dev Anyone, inside the window. A node does not add up if its children's sums are not its own, if a child with the
     /// zero hash has a sum, or if a child that covers no unit of the deal has one.
     /// @param terms The deal.
     /// @param path Children of the top node first, down to the bad node.
     function refuteSum(DealTerms calldata terms, SumStep[] calldata path) external;
 
-    /// @notice Shows that the posted result bills a unit falsely: everything goes back to the buyer, and the guarantee.
+    /// @notice Shows that the posted result bills a unit falsely: the same happens.
     /// @dev Anyone, inside the window. A bill is false if it exceeds the unit's CU limit, if it is not the CU of its own
     /// claim, or if the claim is of another deal or unit.
     /// @param terms The deal.

@@ -35,6 +35,12 @@ library Amounts {
         return SafeCast.toUint128(Math.ceilDiv(uint256(net) * 100, 100 - percent));
     }
 
+    /// @notice What of a lost guarantee compensates the buyer: no more than a payout of the same gross would pay out, so
+    /// that a hub cannot pay itself this way (HW-18). The rest is the treasury's.
+    function compensationDown(uint128 guarantee, uint8 percent) internal pure returns (uint128) {
+        return uint128(uint256(guarantee) * (100 - percent) / 100);
+    }
+
     /// @notice The DAO's fee at payday (HW-15).
     function feeDown(uint128 locked, uint16 perMille) internal pure returns (uint128) {
         // At most the locked sum, because a factory refuses fees above 1000 per mille.

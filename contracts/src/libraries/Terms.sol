@@ -35,5 +35,7 @@ library Terms {
         if (terms.court != address(0)) revert IHubWallet.CourtUnexpected(terms.court);
         if (terms.openBy >= terms.deliverBy) revert IHubWallet.DeadlinesUnordered(terms.openBy, terms.deliverBy);
         if (terms.window > WINDOW_MAX) revert IHubWallet.WindowTooLong(terms.window, WINDOW_MAX);
+        // INVARIANT: every deal that has not ended shows in the escrow, so payday waits for each (R8).
+        if (terms.cap == 0) revert IHubWallet.CapZero();
     }
 }

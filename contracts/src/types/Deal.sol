@@ -15,7 +15,7 @@ enum DealState {
     Settled, // paid as R2 says
     Refunded, // nothing was delivered, the cap went back
     Cancelled, // ended by both signatures
-    Refuted // the posted bill was shown to be false, cap and guarantee went to the buyer
+    Refuted // the posted bill was shown to be false, the cap went back and the guarantee is lost
 }
 
 /// @notice What buyer and hub co-sign (section 4.1).
@@ -51,6 +51,15 @@ struct Deal {
     uint64 cuTotal; // CU the posted root sums up
     // slot 1
     bytes32 resultRoot; // zero before a result is posted
+}
+
+/// @notice What of a posted deal a refutation is checked against.
+struct PostedBill {
+    DealId dealId;
+    bytes32 jobRoot;
+    bytes32 resultRoot;
+    uint32 unitCount;
+    uint64 cuTotal;
 }
 
 /// @notice One unit of a job as the buyer computed it (F1, section 2.1).

@@ -9,8 +9,9 @@ import {GovernanceBase} from "../utils/GovernanceBase.sol";
 import {GovernedWallet} from "../utils/GovernedWallet.sol";
 import {CasesHandler} from "./CasesHandler.sol";
 
-/// forge-config: ci.invariant.runs = 96
 /// @notice What holds of cases and their bonds after any sequence of allowed actions, and of refused attempts in between.
+/// forge-config: ci.invariant.runs = 600
+/// forge-config: long.invariant.runs = 6000
 contract CasesInvariants is GovernanceBase {
     CasesHandler private handler;
 

@@ -7,6 +7,8 @@ import {BaseTest} from "../utils/BaseTest.sol";
 import {LifeHandler} from "./LifeHandler.sol";
 
 /// @notice What holds through a wallet's whole life, suspicion and ban included.
+/// forge-config: ci.invariant.runs = 1000
+/// forge-config: long.invariant.runs = 10000
 contract LifeInvariants is BaseTest {
     LifeHandler private handler;
 
@@ -21,7 +23,7 @@ contract LifeInvariants is BaseTest {
     }
 
     function _actions() private pure returns (bytes4[] memory actions) {
-        actions = new bytes4[](16);
+        actions = new bytes4[](17);
         actions[0] = LifeHandler.topUp.selector;
         actions[1] = LifeHandler.wait.selector;
         actions[2] = LifeHandler.register.selector;
@@ -38,6 +40,7 @@ contract LifeInvariants is BaseTest {
         actions[13] = LifeHandler.rehab.selector;
         actions[14] = LifeHandler.ban.selector;
         actions[15] = LifeHandler.expropriate.selector;
+        actions[16] = LifeHandler.refute.selector;
     }
 
     function invariant_r06_r07_r08_r09_life() public view {
@@ -59,8 +62,9 @@ contract LifeInvariants is BaseTest {
         uint256 kept = handler.escrowed() + handler.guaranteed() + handler.owedInAll() + l.stake + l.locked;
         assertGe(_held(), kept, "solvency");
         assertLe(wallet.freeBalance(), _held() - kept, "free balance too high");
-        // INVARIANT: money goes to the treasury as fee or by a ban.
-        assertEq(token.balanceOf(address(vault)), handler.fees() + vault.expropriated(), "treasury");
+        // INVARIANT: money goes to the treasury as fee, with a lost guarantee, or by a ban.
+        uint256 income = handler.fees() + handler.forfeited() + vault.expropriated();
+        assertEq(token.balanceOf(address(vault)), income, "treasury");
         if (wallet.state() != WalletState.Punished) assertEq(vault.expropriated(), 0);
         assertEq(token.totalSupply(), SUPPLY);
     }
@@ -76,7 +80,7 @@ contract LifeInvariants is BaseTest {
         for (uint256 i = 0; i < handler.dealCount(); ++i) {
             handler.end(i);
             DealState state = handler.stateOf(i);
-            assertTrue(state == DealState.Settled || state == DealState.Refunded);
+            assertTrue(state == DealState.Settled || state == DealState.Refunded || state == DealState.Refuted);
         }
         if (handler.expected() == WalletState.Suspected) handler.rehab();
         handler.takeAll();

@@ -5,9 +5,10 @@ import {Test} from "forge-std/Test.sol";
 
 import {GioToken} from "src/GioToken.sol";
 import {HubWallet} from "src/HubWallet.sol";
-import {DealId, DealState, DealTerms, PermitSignature} from "src/types/Deal.sol";
+import {DealId, DealState, DealTerms, PermitSignature, SumNode, SumStep} from "src/types/Deal.sol";
 import {HubKind, HubRecord, WalletState} from "src/types/Wallet.sol";
 import {CasesStandIn, TreasuryStandIn} from "../utils/Government.sol";
+import {ResultTreeBuilder} from "../utils/Merkle.sol";
 import {PayoutBuilder} from "../utils/Payouts.sol";
 import {Typed} from "../utils/Typed.sol";
 
@@ -26,6 +27,7 @@ contract LifeHandler is Test {
 
     DealTerms[] private deals;
     mapping(uint256 index => DealState) public stateOf;
+    mapping(uint256 index => uint256) private postedAt;
     uint64[3][] private payouts; // nets of the three miners, zero once claimed
     uint256 private nextCase = 1;
 
@@ -35,6 +37,7 @@ contract LifeHandler is Test {
     uint256 public unclaimed;
     uint256 public locked;
     uint256 public fees;
+    uint256 public forfeited; // the treasury's part of lost guarantees
     mapping(address miner => uint256) public owed; // by allowance
     mapping(bytes32 action => uint256) public calls;
 
@@ -212,9 +215,9 @@ contract LifeHandler is Test {
         (terms.buyer, terms.wallet) = (buyer.addr, address(WALLET));
         terms.buyerNonce = bytes32(deals.length);
         terms.seedCommitment = keccak256(abi.encode(terms.buyerNonce));
-        terms.unitCount = 1;
+        terms.unitCount = 2;
         terms.pricePerPu = GIO;
-        terms.cap = uint128(bound(cap, 0, TOKEN.balanceOf(buyer.addr) / 4));
+        terms.cap = uint128(bound(cap, 1, TOKEN.balanceOf(buyer.addr) / 4));
         terms.guarantee = uint128(bound(guarantee, 0, WALLET.freeBalance() / 8));
         terms.openBy = uint64(block.timestamp);
         terms.deliverBy = uint64(block.timestamp + 1 days);
@@ -226,9 +229,11 @@ contract LifeHandler is Test {
         escrowed += terms.cap;
         guaranteed += terms.guarantee;
         if (post) {
+            (SumNode memory left, SumNode memory right) = _children();
             vm.prank(hub.addr);
-            WALLET.postResult(terms, keccak256("tree"), 3e9, 0);
+            WALLET.postResult(terms, ResultTreeBuilder.node(left, right), 3e9, 0);
             stateOf[deals.length] = DealState.Posted;
+            postedAt[deals.length] = block.timestamp;
         }
         deals.push(terms);
     }
@@ -254,6 +259,28 @@ contract LifeHandler is Test {
         }
         if (expected != WalletState.Punished) assertEq(VAULT.expropriated(), taken, "only a ban expropriates");
         ++calls["end"];
+    }
+
+    /// @dev Two leaves that do not add up to what is billed: anyone may show it, and if nobody does, the bill is paid.
+    function _children() private pure returns (SumNode memory left, SumNode memory right) {
+        (left, right) = (SumNode("left", 1e9), SumNode("right", 1e9));
+    }
+
+    /// @dev In every state of the wallet: the buyer gets its cap and its part of the guarantee, the treasury the rest.
+    function refute(uint256 seed) external {
+        if (deals.length == 0) return;
+        uint256 index = seed % deals.length;
+        DealTerms memory terms = deals[index];
+        if (stateOf[index] != DealState.Posted || block.timestamp >= postedAt[index] + terms.window) return;
+        uint256 before = TOKEN.balanceOf(buyer.addr);
+        uint256 compensation = uint256(terms.guarantee) * 70 / 100;
+        SumStep[] memory path = new SumStep[](1);
+        (path[0].left, path[0].right) = _children();
+        WALLET.refuteSum(terms, path);
+        assertEq(TOKEN.balanceOf(buyer.addr) - before, terms.cap + compensation, "cap and compensation");
+        forfeited += terms.guarantee - compensation;
+        _ended(index, DealState.Refuted);
+        ++calls["refute"];
     }
 
     function _ended(uint256 index, DealState state) private {

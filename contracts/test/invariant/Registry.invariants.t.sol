@@ -5,8 +5,9 @@ import {Miner} from "src/types/Miner.sol";
 import {RegistryBase} from "../utils/RegistryBase.sol";
 import {RegistryHandler} from "./RegistryHandler.sol";
 
-/// forge-config: ci.invariant.runs = 96
 /// @notice What holds of the bonds after any sequence of allowed actions, and of refused attempts in between.
+/// forge-config: ci.invariant.runs = 600
+/// forge-config: long.invariant.runs = 6000
 contract RegistryInvariants is RegistryBase {
     RegistryHandler private handler;
 

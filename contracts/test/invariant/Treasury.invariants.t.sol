@@ -5,8 +5,9 @@ import {Epoch} from "src/types/Governance.sol";
 import {GovernanceBase} from "../utils/GovernanceBase.sol";
 import {TreasuryHandler} from "./TreasuryHandler.sol";
 
-/// forge-config: ci.invariant.runs = 96
 /// @notice What holds of the treasury after any sequence of allowed actions, and of refused attempts in between.
+/// forge-config: ci.invariant.runs = 600
+/// forge-config: long.invariant.runs = 6000
 contract TreasuryInvariants is GovernanceBase {
     TreasuryHandler private handler;
 

@@ -7,6 +7,8 @@ import {BaseTest} from "../utils/BaseTest.sol";
 import {WalletHandler} from "./WalletHandler.sol";
 
 /// @notice What holds after any sequence of allowed actions, and of refused attempts in between.
+/// forge-config: ci.invariant.runs = 1200
+/// forge-config: long.invariant.runs = 12000
 contract WalletInvariants is BaseTest {
     WalletHandler private handler;
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {DealTerms, SumNode, SumStep} from "src/types/Deal.sol";
 import {BaseTest} from "../utils/BaseTest.sol";
+import {ResultTreeBuilder} from "../utils/Merkle.sol";
 import {PayoutBuilder} from "../utils/Payouts.sol";
 
-/// @notice Cheating never beats leaving honestly (HW-18). The cheater "pays" a miner that is itself.
+/// @notice Cheating never beats leaving honestly (HW-18). The cheater "pays" a miner that is itself, or is convicted by a
+/// buyer that is itself.
 contract HubWalletEconomicsTest is BaseTest {
     address private accomplice = makeAddr("accomplice");
     uint128 private money;
@@ -104,5 +107,104 @@ contract HubWalletEconomicsTest is BaseTest {
         uint256 cheat = _cheat(bound(steps, 1, 8), seed);
         uint256 fee = uint256(wallet.ledger().locked) * 5 / 1000;
         assertEq(cheat + _leave(), money - fee);
+    }
+
+    /* THE HUB'S OWN BUYER */
+
+    /// @dev A deal with a buyer of the hub's own, who loses nothing of its cap in whatever follows.
+    function _ownDeal(uint128 guarantee, uint256 nonce, uint64 cuTotal) private returns (DealTerms memory terms) {
+        terms = _terms();
+        _freshNonce(terms, bytes32(nonce));
+        terms.guarantee = guarantee;
+        terms.cap = 1;
+        terms.royaltyPerMille = 0;
+        terms.unitCount = 2;
+        _open(terms);
+        (SumNode memory left, SumNode memory right) = _children();
+        _post(terms, ResultTreeBuilder.node(left, right), cuTotal);
+    }
+
+    function _children() private pure returns (SumNode memory left, SumNode memory right) {
+        left = ResultTreeBuilder.leaf(0, keccak256("left"), 1);
+        right = ResultTreeBuilder.leaf(1, keccak256("right"), 2);
+    }
+
+    /// @dev Posts a bill that does not add up and lets the accomplice show it.
+    function _convictItself(uint128 guarantee, uint256 nonce) private {
+        DealTerms memory terms = _ownDeal(guarantee, nonce, 4);
+        SumStep[] memory path = new SumStep[](1);
+        (path[0].left, path[0].right) = _children();
+        wallet.refuteSum(terms, path);
+    }
+
+    function _buyersGain() private view returns (uint256) {
+        return token.balanceOf(buyer.addr) - BUYER_MONEY;
+    }
+
+    /// @dev The whole free balance as a guarantee that is lost to oneself: 70 % comes out, as by a payout, and the rest is
+    /// not locked until payday but gone.
+    function test_hw18_ownFalseBill_paysLessThanPayingOneself(uint128 money_) public {
+        _start(money_);
+        uint128 free = uint128(wallet.freeBalance());
+        _convictItself(free, 1);
+        assertEq(_buyersGain(), uint256(free) * 70 / 100);
+        assertEq(token.balanceOf(address(vault)), free - _buyersGain(), "the treasury keeps the rest");
+        assertEq(wallet.freeBalance(), 0);
+        assertEq(_leave(), QUOTA, "payday brings back the stake and nothing of the guarantee");
+    }
+
+    /// @dev The same while the DAO suspects the hub: what was set aside before cannot leave by more.
+    function test_hw18_ownFalseBill_whileSuspected_paysNoMore(uint128 money_) public {
+        _start(money_);
+        uint128 free = uint128(wallet.freeBalance());
+        DealTerms memory terms = _ownDeal(free, 1, 4);
+        cases.open(1, address(wallet));
+        vm.prank(dao);
+        wallet.suspect(1);
+        SumStep[] memory path = new SumStep[](1);
+        (path[0].left, path[0].right) = _children();
+        wallet.refuteSum(terms, path);
+        assertEq(_buyersGain(), uint256(free) * 70 / 100);
+        assertEq(token.balanceOf(address(vault)), free - _buyersGain());
+    }
+
+    /// @dev Every way a hub's money can reach keys of its own in one period, in any order and any parts.
+    function test_hw18_allWaysTogether_extractAtMostSeventyPerCent(uint128 money_, uint256 steps, uint256 seed) public {
+        _start(money_);
+        steps = bound(steps, 1, 12);
+        uint256 snapshot = vm.snapshotState();
+        uint256 honest = _leave();
+        vm.revertToState(snapshot);
+        for (uint256 i = 0; i < steps; ++i) {
+            uint256 free = wallet.freeBalance();
+            if (free < 2) break;
+            uint256 random = uint256(keccak256(abi.encode(seed, i)));
+            _extract(i == steps - 1 ? free : 1 + random % (free - 1), random >> 128, i);
+        }
+        uint256 allowance = token.allowance(address(wallet), accomplice);
+        vm.prank(accomplice);
+        token.transferFrom(address(wallet), accomplice, allowance);
+        uint256 extracted = token.balanceOf(accomplice) + _buyersGain();
+        assertLe(extracted, uint256(money - QUOTA) * 70 / 100 + steps);
+        assertLt(extracted, honest);
+    }
+
+    function _extract(uint256 amount, uint256 way, uint256 i) private {
+        if (way % 4 == 0) {
+            vm.prank(hub.addr);
+            wallet.transfer(accomplice, uint128(amount));
+        } else if (way % 4 == 1) {
+            uint64 net = uint64(amount * 70 / 100);
+            if (net == 0) return;
+            vm.prank(hub.addr);
+            uint32 epoch = wallet.postPayout(PayoutBuilder.leaf(0, accomplice, net), 1, 0);
+            wallet.claimPayout(epoch, 1, 0, accomplice, net, new bytes32[](0));
+        } else if (way % 4 == 2) {
+            _convictItself(uint128(amount), i);
+        } else {
+            DealTerms memory terms = _ownDeal(uint128(amount), i, 3);
+            vm.prank(hub.addr);
+            wallet.giveBack(terms);
+        }
     }
 }

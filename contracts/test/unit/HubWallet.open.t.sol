@@ -128,6 +128,14 @@ contract HubWalletOpenTest is BaseTest {
         _openRefused(terms, abi.encodeWithSelector(IHubWallet.WindowTooLong.selector, terms.window, 30 days));
     }
 
+    /// @dev A deal without money would be open and show nowhere: payday could pass beside it (R8).
+    function test_r08_open_withoutCap_reverts(uint128 guarantee) public {
+        DealTerms memory terms = _terms();
+        terms.cap = 0;
+        terms.guarantee = guarantee;
+        _openRefused(terms, abi.encodeWithSelector(IHubWallet.CapZero.selector));
+    }
+
     function test_r01_open_extremesOfTheRanges_areAccepted(uint8 mode, bytes32 modeParams) public {
         DealTerms memory terms = _terms();
         terms.unitCount = 1_048_576;
@@ -355,7 +363,7 @@ contract HubWalletOpenTest is BaseTest {
     function test_r05_open_movesCapAndReservesGuarantee(uint128 cap, uint128 guarantee, address caller) public {
         vm.assume(caller != address(0));
         DealTerms memory terms = _terms();
-        terms.cap = uint128(bound(cap, 0, BUYER_MONEY));
+        terms.cap = uint128(bound(cap, 1, BUYER_MONEY));
         terms.guarantee = uint128(bound(guarantee, 0, wallet.freeBalance()));
         uint256 free = wallet.freeBalance();
         DealId dealId = _dealId(terms);

@@ -81,6 +81,25 @@ contract HubWalletPaydayTest is BaseTest {
         _payday();
     }
 
+    /// @dev However little is in a deal, payday does not pass beside it, whoever opened it; and the hub needs nobody to end
+    /// it, so nobody holds up payday by opening what the hub signed.
+    function test_r08_payday_waitsForTheSmallestDeal_andTheHubCanEndIt(bool posted) public {
+        DealTerms memory terms = _terms();
+        terms.cap = 1;
+        terms.guarantee = 0;
+        terms.royaltyPerMille = 0;
+        terms.openBy = type(uint64).max - 1;
+        terms.deliverBy = type(uint64).max;
+        vm.warp(paydayAt);
+        _open(terms);
+        if (posted) _post(terms, keccak256("tree"), 1);
+        vm.expectRevert(abi.encodeWithSelector(IHubWallet.DealsOpen.selector, 1, 0));
+        _payday();
+        vm.prank(hub.addr);
+        wallet.giveBack(terms);
+        _payday();
+    }
+
     /// @dev The hub need not wait for a buyer who does not confirm: it may give everything back.
     function test_r08_giveBack_ofOpenAndPosted_letsPaydayPass(bool posted) public {
         DealTerms memory terms = _terms();

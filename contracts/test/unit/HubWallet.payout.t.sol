@@ -112,6 +112,23 @@ contract HubWalletPayoutTest is BaseTest {
         wallet.claimPayout(epoch, uint32(count), 0, miners[0], nets[0], again);
     }
 
+    /// @dev Around every end of a word, begun by the posting or by the first claim: each leaf is claimed alone, and once.
+    function test_r09_claimPayout_wordsOfMarks_doNotTouch() public {
+        _fund(address(wallet), 20_000 * GIO);
+        _epoch(1400, 0);
+        uint32 epoch = _postEpoch();
+        uint32[9] memory leaves = [uint32(0), 254, 255, 509, 510, 1019, 1020, 1275, 1399];
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            for (uint256 j = 0; j < leaves.length; ++j) {
+                assertEq(wallet.isClaimed(epoch, leaves[j]), j < i, "only what was claimed");
+            }
+            _claim(epoch, leaves[i]);
+            bytes32[] memory again = PayoutBuilder.proof(levels, leaves[i]);
+            vm.expectRevert(abi.encodeWithSelector(IHubWallet.PayoutClaimedAlready.selector, epoch, leaves[i]));
+            wallet.claimPayout(epoch, 1400, leaves[i], miners[leaves[i]], nets[leaves[i]], again);
+        }
+    }
+
     /// @dev Another miner, amount, index, count, epoch or proof is not in the tree.
     function test_r09_claimPayout_ofWhatIsNotThere_reverts(uint256 seed) public {
         _epoch(5, seed);

@@ -57,11 +57,13 @@ contract HubWalletRefuteBillTest is BaseTest {
 
     function _expectRefuted(uint256 unit, uint64 billed, SumNode[][] memory tree) private {
         vm.expectEmit(address(wallet));
-        emit IHubWallet.DealRefuted(dealId, buyer.addr, stranger.addr, terms.cap, terms.guarantee);
+        uint128 compensation = terms.guarantee * 70 / 100;
+        emit IHubWallet.DealRefuted(dealId, buyer.addr, stranger.addr, terms.cap, terms.guarantee, compensation);
         _refute(unit, billed, tree);
         _assertState(dealId, DealState.Refuted);
         _assertLedger(0, 0, 0, 0);
-        assertEq(token.balanceOf(buyer.addr), BUYER_MONEY + terms.guarantee, "cap and guarantee");
+        assertEq(token.balanceOf(buyer.addr), BUYER_MONEY + compensation, "the cap back, and the compensation");
+        assertEq(token.balanceOf(address(vault)), terms.guarantee - compensation, "the rest is the treasury's");
         assertEq(token.balanceOf(address(wallet)), HUB_MONEY - terms.guarantee);
     }
 

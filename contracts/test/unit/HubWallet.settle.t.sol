@@ -91,7 +91,7 @@ contract HubWalletSettleTest is BaseTest {
 
     /// @dev min(cap, floor(CU x price / 10^9)), rounded once, against another way to compute it.
     function test_r02_settle_paysExactlyTheBill(uint64 cuTotal, uint128 price, uint128 cap, uint16 perMille) public {
-        terms.cap = uint128(bound(cap, 0, BUYER_MONEY));
+        terms.cap = uint128(bound(cap, 1, BUYER_MONEY));
         terms.pricePerPu = price;
         terms.royaltyPerMille = uint16(bound(perMille, 0, 1000));
         dealId = _open(terms);

@@ -97,7 +97,7 @@ pub enum WalletEvent {
         /// What went back to the buyer.
         refund: Gio,
     },
-    /// The posted bill was shown to be false: cap and guarantee went to the buyer.
+    /// The posted bill was shown to be false: the cap went back to the buyer, and the hub lost its guarantee.
     DealRefuted {
         /// The deal.
         deal: DealId,
@@ -109,6 +109,8 @@ pub enum WalletEvent {
         refund: Gio,
         /// The guarantee.
         guarantee: Gio,
+        /// What of the guarantee went to the buyer; the rest went to the treasury.
+        compensation: Gio,
     },
     /// A payout: `lock` stays in the wallet until payday, `net` was added to what the miner may pull.
     PaymentApproved {

@@ -88,6 +88,8 @@ pub enum RevertReason {
     },
     #[error("a window of {window} s is too long, the most is {max} s")]
     WindowTooLong { window: u64, max: u64 },
+    #[error("a deal without money is none: the cap is zero")]
+    CapZero,
 
     // Life of a deal.
     #[error("this is not the signature of the buyer {buyer}")]

@@ -110,6 +110,7 @@ fn plain(decoded: HubWalletEvents) -> Result<Option<WalletEvent>, OutOfRange> {
             by: e.by,
             refund: gio("refund", U256::from(e.refund))?,
             guarantee: gio("guarantee", U256::from(e.guarantee))?,
+            compensation: gio("compensation", U256::from(e.compensation))?,
         },
         HubWalletEvents::PaymentApproved(e) => WalletEvent::PaymentApproved {
             miner: e.miner,

@@ -131,6 +131,7 @@ fn terms(error: W) -> Result<RevertReason, OutOfRange> {
             window: e.window,
             max: e.max,
         }),
+        W::CapZero(_) => Ok(RevertReason::CapZero),
         other => life(other),
     }
 }

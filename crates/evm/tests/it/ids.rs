@@ -154,6 +154,7 @@ async fn r02_a_bill_above_the_limit_is_refuted() {
             by: market.miner.address(),
             refund: terms.cap,
             guarantee: terms.guarantee,
+            compensation: Gio::from_units(terms.guarantee.units() * 70 / 100),
         }]
     );
 }

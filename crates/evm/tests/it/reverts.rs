@@ -213,6 +213,7 @@ async fn terms_nobody_would_open() {
                 max: 30 * 24 * 3600,
             },
         ),
+        (change(|t| t.cap = Gio::ZERO), RevertReason::CapZero),
         (
             change(|t| t.guarantee = Gio::from_units(1 << 40)),
             RevertReason::FreeBalanceTooLow {
