@@ -11,7 +11,7 @@
 
 use wasmparser::Operator;
 
-use crate::body::Op;
+use crate::body::{Body, Op};
 
 /// Bytes of a bulk memory operation that cost one CU: what one store of a word moves.
 const BULK_BYTES_PER_CU: u32 = 8;
@@ -34,6 +34,29 @@ pub fn grow_cu(pages: u32) -> u64 {
     u64::from(pages.min(GROW_PAGES_MAX)) * GROW_CU_PER_PAGE
 }
 
+/// What a function's operators cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Costs {
+    /// What every block costs besides its operators.
+    pub(crate) block: u32,
+    /// What comes before the first operator.
+    pub(crate) prologue: u32,
+    /// What each operator costs.
+    pub(crate) operators: Vec<u32>,
+}
+
+impl Costs {
+    /// Machine version 0: one for every operator that does something.
+    pub(crate) fn counted(ops: &[Op<'_>]) -> Self {
+        let costs = ops.iter().map(|op| u32::from(is_counted(&op.operator)));
+        Self {
+            block: 0,
+            prologue: 0,
+            operators: costs.collect(),
+        }
+    }
+}
+
 /// A block's charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Charge {
@@ -47,30 +70,41 @@ pub(crate) struct Charge {
 
 /// The charges of a body in order of their place, and the operators that begin a loop which something branches
 /// back to, ascending.
-pub(crate) fn find(ops: &[Op<'_>]) -> (Vec<Charge>, Vec<usize>) {
+pub(crate) fn find(body: &Body<'_>) -> (Vec<Charge>, Vec<usize>) {
+    let ops = &body.ops;
     let targeted = branch_targets(ops);
     let is_loop = |at: &usize| matches!(ops[*at].operator, Operator::Loop { .. });
     let heads = (0..ops.len()).filter(|at| targeted[*at] && is_loop(at));
-    (charges(ops, &targeted), heads.collect())
+    let heads = heads.collect();
+    (charges(ops, &targeted, &body.costs), heads)
 }
 
-fn charges(ops: &[Op<'_>], targeted: &[bool]) -> Vec<Charge> {
+fn charges(ops: &[Op<'_>], targeted: &[bool], costs: &Costs) -> Vec<Charge> {
     let mut charges: Vec<Charge> = Vec::new();
     let mut boundary = true;
     let mut loop_head = false;
-    for (at, op) in ops.iter().enumerate() {
-        if is_counted(&op.operator) {
+    if costs.prologue > 0 {
+        charges.push(Charge {
+            at: 0,
+            cu: costs.block + costs.prologue,
+            loop_head,
+        });
+        boundary = false;
+    }
+    for (at, (op, cost)) in ops.iter().zip(&costs.operators).enumerate() {
+        if *cost > 0 {
             if boundary {
                 charges.push(Charge {
                     at,
-                    cu: 0,
+                    cu: costs.block,
                     loop_head,
                 });
                 loop_head = false;
             }
             if let Some(charge) = charges.last_mut() {
-                charge.cu += 1;
+                charge.cu = charge.cu.saturating_add(*cost);
             }
+            boundary = false;
         }
         boundary = match &op.operator {
             Operator::Block { .. } => boundary,
@@ -80,7 +114,7 @@ fn charges(ops: &[Op<'_>], targeted: &[bool]) -> Vec<Charge> {
             }
             Operator::End => boundary || targeted[at],
             Operator::Else => true,
-            other => ends_block(other),
+            other => boundary || ends_block(other),
         };
     }
     charges

@@ -2,9 +2,10 @@
 
 use wasmparser::{
     FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, ValType,
-    ValidatorResources, WasmModuleResources,
+    ValidatorResources, WasmFeatures, WasmModuleResources,
 };
 
+use crate::blocks::Costs;
 use crate::error::{Place, PrepareError, check_size};
 use crate::features;
 use crate::limits::{LOOP_COMPLEXITY, PrepareLimits, frame_slots};
@@ -34,6 +35,8 @@ pub(crate) struct Body<'a> {
     pub(crate) calls: bool,
     /// What it counts for in [`PrepareLimits::complexity_max`].
     pub(crate) complexity: u64,
+    /// What its operators cost; lowering replaces the costs of machine version 0.
+    pub(crate) costs: Costs,
 }
 
 /// Validates and decodes one body.
@@ -50,9 +53,11 @@ pub(crate) fn decode<'a>(
         bytes as u64,
         limits.function_bytes_max,
     )?;
+    let features = function.features;
     let validator = function.into_validator(std::mem::take(allocations));
     let mut decoder = Decoder {
         validator,
+        features,
         index,
         limits,
         operands_max: 0,
@@ -68,6 +73,7 @@ pub(crate) fn decode<'a>(
 
 struct Decoder<'l> {
     validator: FuncValidator<ValidatorResources>,
+    features: WasmFeatures,
     index: u32,
     limits: &'l PrepareLimits,
     operands_max: u32,
@@ -81,7 +87,7 @@ struct Decoder<'l> {
 impl Decoder<'_> {
     fn run<'a>(&mut self, body: &FunctionBody<'a>) -> Result<Body<'a>, PrepareError> {
         let mut reader = body.get_binary_reader();
-        reader.set_features(features::accepted());
+        reader.set_features(self.features);
         self.validator
             .read_locals(&mut reader)
             .map_err(|error| self.refusal(&error))?;
@@ -211,6 +217,7 @@ impl Decoder<'_> {
             slots: frame_slots(self.validator.len_locals(), self.operands_max, operators),
             params: ty.params().len(),
             results: ty.results().to_vec(),
+            costs: Costs::counted(&ops),
             ops,
             locals,
             calls,

@@ -174,7 +174,7 @@ fn constant_cost(body: &Body<'_>) -> Option<u32> {
     {
         return None;
     }
-    let (charges, heads) = blocks::find(&body.ops);
+    let (charges, heads) = blocks::find(body);
     match &charges[..] {
         [] => Some(0),
         [only] if heads.is_empty() => Some(only.cu),

@@ -29,12 +29,22 @@ pub(crate) struct Added {
     pub(crate) counter: u32,
     /// Global: slots of all frames down to the caller's.
     pub(crate) stack: u32,
+    /// Global: most pages the guest's memory may have, in a linked program. A sandbox cannot tell which memory
+    /// grows, so the program looks itself.
+    pub(crate) pages: Option<u32>,
+}
+
+impl Added {
+    /// The first global behind those that every build has.
+    fn globals(&self) -> u32 {
+        self.pages.unwrap_or(self.stack) + 1
+    }
 }
 
 /// What the fast build adds on demand.
 #[derive(Debug, Default)]
 pub(crate) struct Extras {
-    /// Types of the globals in which a refill keeps locals; they follow [`Added::stack`].
+    /// Types of the globals in which a refill keeps locals; they follow what every build has.
     pub(crate) saved: Vec<ValType>,
     by_use: BTreeMap<(ValType, u32), u32>,
     /// Functions of which there is a copy that does not count; the copies begin at [`Added::functions`].
@@ -45,7 +55,7 @@ pub(crate) struct Extras {
 impl Extras {
     /// The global that keeps the `nth` local of a type.
     fn saved(&mut self, added: &Added, ty: ValType, nth: u32) -> u32 {
-        let next = added.stack + 1 + count(self.saved.len());
+        let next = added.globals() + count(self.saved.len());
         *self.by_use.entry((ty, nth)).or_insert_with(|| {
             self.saved.push(ty);
             next
@@ -135,6 +145,10 @@ pub(crate) fn write(plan: &Plan<'_>, mut out: Writer, meter: &mut impl Meter) ->
             out.correct(is_single(&op.operator, &plan.body));
         }
     }
+    // What the function's own end costs, on the way that reaches it.
+    if let Some(charge) = charges.next() {
+        meter.charge(&mut out, charge);
+    }
     if meter.wraps() {
         out.end();
         meter.leave(&mut out);
@@ -157,11 +171,16 @@ fn write_operator(op: &Op<'_>, correction: Correction, out: &mut Writer, meter: 
             out.restore_operand();
             out.copy(op);
         }
-        Operator::MemoryGrow { .. } => {
+        Operator::MemoryGrow { mem } => {
             let amount = out.grow_amount();
             meter.charge_amount(out, amount);
-            out.restore_operand();
-            out.copy(op);
+            match out.added.pages {
+                Some(pages) if *mem == 0 => out.limited_grow(pages),
+                _ => {
+                    out.restore_operand();
+                    out.copy(op);
+                }
+            }
         }
         other => write_branch(other, correction.cu, out, meter),
     }

@@ -62,6 +62,14 @@ pub enum PrepareError {
         /// The export's name.
         name: String,
     },
+    /// A segment that would be written where there is nothing.
+    #[error("{what} {index} lies outside of what it is written to")]
+    Segment {
+        /// Which kind of segment.
+        what: &'static str,
+        /// Its number.
+        index: u32,
+    },
     /// Larger than [`crate::PrepareLimits`] allows.
     #[error("{what}: {found}, at most {max} are accepted")]
     TooLarge {

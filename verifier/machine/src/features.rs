@@ -17,6 +17,11 @@ pub(crate) fn accepted() -> WasmFeatures {
         | WasmFeatures::CALL_INDIRECT_OVERLONG
 }
 
+/// The same for a linked program: the shim's memory is a second one, which no guest can name.
+pub(crate) fn linked() -> WasmFeatures {
+    accepted() | WasmFeatures::MULTI_MEMORY
+}
+
 /// Refuses the operators that the validator's feature switches cannot tell apart from accepted ones.
 pub(crate) fn check_operator(operator: &Operator<'_>, place: Place) -> Result<(), PrepareError> {
     let feature = match operator {

@@ -15,11 +15,15 @@ mod emit;
 mod error;
 mod features;
 mod fold;
+mod host;
 pub mod isa;
 mod limits;
+mod link;
 mod loops;
+mod lower;
 mod nan;
 mod prepare;
+mod program;
 mod source;
 pub mod state;
 pub mod trees;
@@ -27,10 +31,16 @@ mod wasi;
 
 pub use blocks::{bulk_cu, grow_cu};
 pub use error::{Place, PrepareError};
+/// CU of the entry's one block: its charge, its call, and the exit behind it.
+pub const ENTRY_CU: u64 = 5;
+
+pub use host::{HOST_MODULE, HostCall};
 pub use limits::{
-    LOOP_COMPLEXITY, NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX, frame_slots,
+    INSTRUCTIONS_MAX, LOOP_COMPLEXITY, NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX, frame_slots,
 };
 pub use prepare::{
-    COUNTER_EXPORT, Prepared, REFILL_MODULE, REFILL_NAME, STACK_EXPORT, START_EXPORT, prepare,
+    COUNTER_EXPORT, PAGES_EXPORT, Prepared, Provable, REFILL_MODULE, REFILL_NAME, STACK_EXPORT,
+    START_EXPORT, prepare, prepare_provable,
 };
+pub use program::{FunctionPlace, Origin, Program};
 pub use wasi::{Param, WASI_MODULE, WasiCall};

@@ -54,6 +54,9 @@ impl Default for PrepareLimits {
 /// How much more a loop costs a compiler than another branch: measured at 50 to 80 times in functions of nothing else.
 pub const LOOP_COMPLEXITY: u64 = 64;
 
+/// Instructions of a program: what the deepest code tree holds.
+pub const INSTRUCTIONS_MAX: u64 = 1 << (crate::state::CODE_DEPTH_MAX + 1);
+
 /// What all frames on the call stack may cost together, in slots (see [`crate::frame_slots`]).
 ///
 /// A small function costs about a dozen slots, so recursion of more than 150,000 frames fits; wasmtime's own

@@ -12,10 +12,13 @@ use crate::emit::exact::Exact;
 use crate::emit::fast::{Fast, Paid};
 use crate::emit::{self, Added, Extras, Plan, Writer};
 use crate::error::{PrepareError, check_size};
-use crate::features::{accepted, refusal};
+use crate::features::{accepted, linked, refusal};
 use crate::limits::PrepareLimits;
-use crate::source::Source;
-use crate::{blocks, fold, loops, nan};
+use crate::link::{link, with_shim};
+use crate::lower::{Lowered, Scope, lower};
+use crate::program::{Origin, Program};
+use crate::source::{Profile, Source};
+use crate::{blocks, fold, loops, nan, program};
 
 /// Module of the one import that instrumentation adds: no guest can import from it.
 pub const REFILL_MODULE: &str = "gio";
@@ -30,6 +33,10 @@ pub const COUNTER_EXPORT: &str = "gio:cu";
 /// Export of the global that holds the slots in use on the call stack. The host sets it to zero before it
 /// calls a function, because functions do not restore it when they return.
 pub const STACK_EXPORT: &str = "gio:stack";
+
+/// Export of the global that holds the most pages the guest's memory may have, in builds of a linked program. The host
+/// sets it before it calls anything.
+pub const PAGES_EXPORT: &str = "gio:pages";
 
 /// Export of the start function, if the module has one. The builds have no start section: the host calls it
 /// before `_start`, so that it is metered and may trap like everything else.
@@ -55,29 +62,86 @@ pub fn prepare(module: &[u8], limits: &PrepareLimits) -> Result<Prepared, Prepar
         module.len() as u64,
         limits.module_bytes_max,
     )?;
-    let mut source = Source::default();
-    let mut functions = Functions::new(limits);
-    let mut validator = Validator::new_with_features(accepted());
-    let mut parser = Parser::new(0);
-    parser.set_features(accepted());
-    for payload in parser.parse_all(module) {
-        let payload = payload.map_err(|error| refusal(&error, None))?;
-        let valid = validator
-            .payload(&payload)
-            .map_err(|error| refusal(&error, None))?;
-        if let ValidPayload::Func(function, body) = valid {
-            functions.list.push((function, body));
-        } else {
-            source.take(payload, limits)?;
-        }
-    }
-    source.check_command()?;
-    let code = Code::write(&mut functions, &mut source)?;
-    Ok(Prepared {
-        fast: source.module(&code.fast, Some(&code.hints), &code.extras)?,
-        exact: source.module(&code.exact, None, &Extras::default())?,
-        pages_min: source.pages_min,
+    let mut scan = Scan::read(module, limits, Profile::Command)?;
+    let code = Code::write(&mut scan.functions, &mut scan.source)?;
+    scan.source.builds(&code)
+}
+
+/// A program of machine version 1: one a contract can check (docs/step-machine.md).
+#[derive(Clone, Debug)]
+pub struct Provable {
+    /// The builds that a sandbox runs.
+    pub builds: Prepared,
+    /// What the step machine runs; it names the program root.
+    pub program: Program,
+}
+
+/// The same check as [`prepare`], then the shim is linked in, and the linked program is both instrumented and lowered.
+/// Builds and program agree in status, exit code, CU and output of every unit.
+pub fn prepare_provable(module: &[u8], limits: &PrepareLimits) -> Result<Provable, PrepareError> {
+    check_size(
+        "bytes of the module",
+        module.len() as u64,
+        limits.module_bytes_max,
+    )?;
+    let mut guest = Scan::read(module, limits, Profile::Command)?;
+    guest.functions.check()?;
+    let bodies: Vec<_> = guest.functions.bodies().collect();
+    let linked = link(&guest.source, &bodies, limits)?;
+    let limits = with_shim(limits)?;
+    let mut scan = Scan::read(&linked, &limits, Profile::Linked)?;
+    let mut code = Code::write(&mut scan.functions, &mut scan.source)?;
+    let lowered = std::mem::take(&mut code.lowered);
+    let program = Program::build(&scan.source, lowered, &guest.origins())?;
+    Ok(Provable {
+        builds: scan.source.builds(&code)?,
+        program,
     })
+}
+
+/// A module whose sections have been read and whose functions can be decoded.
+struct Scan<'a> {
+    source: Source<'a>,
+    functions: Functions<'a>,
+}
+
+impl<'a> Scan<'a> {
+    fn read(
+        module: &'a [u8],
+        limits: &'a PrepareLimits,
+        profile: Profile,
+    ) -> Result<Self, PrepareError> {
+        let features = match profile {
+            Profile::Command => accepted(),
+            Profile::Linked => linked(),
+        };
+        let mut source = Source::new(profile);
+        let mut functions = Functions::new(limits);
+        let mut validator = Validator::new_with_features(features);
+        let mut parser = Parser::new(0);
+        parser.set_features(features);
+        for payload in parser.parse_all(module) {
+            let payload = payload.map_err(|error| refusal(&error, None))?;
+            let valid = validator
+                .payload(&payload)
+                .map_err(|error| refusal(&error, None))?;
+            if let ValidPayload::Func(function, body) = valid {
+                functions.list.push((function, body));
+            } else {
+                source.take(payload, limits)?;
+            }
+        }
+        source.check_command()?;
+        Ok(Self { source, functions })
+    }
+
+    /// What the functions of the linked program are that come from this one.
+    fn origins(&self) -> Vec<Origin> {
+        let functions = self.functions.list.iter();
+        functions
+            .map(|(function, _)| Origin::Guest(function.index))
+            .collect()
+    }
 }
 
 /// The functions a module defines, decoded one at a time and as often as needed: all of them decoded would
@@ -108,12 +172,36 @@ impl<'a> Functions<'a> {
         body::decode(function, body, self.limits, &mut self.allocations)
     }
 
-    fn calls(&mut self, source: &Source<'_>) -> Result<Calls, PrepareError> {
+    fn bodies(&self) -> impl Iterator<Item = FunctionBody<'a>> {
+        self.list.iter().map(|(_, body)| body.clone())
+    }
+
+    /// Decodes everything once, to find what is to be refused.
+    fn check(&mut self) -> Result<(), PrepareError> {
+        (0..self.list.len()).try_for_each(|nth| self.decode(nth).map(|_| ()))
+    }
+
+    /// A function, in a linked program lowered as well.
+    fn costed(
+        &mut self,
+        nth: usize,
+        scope: Option<&Scope>,
+    ) -> Result<(Body<'a>, Option<Lowered>), PrepareError> {
+        let mut body = self.decode(nth)?;
+        let lowered = scope.map(|scope| lower(&mut body, scope)).transpose()?;
+        Ok((body, lowered))
+    }
+
+    fn calls(
+        &mut self,
+        source: &Source<'_>,
+        scope: Option<&Scope>,
+    ) -> Result<Calls, PrepareError> {
         let reachable = source.reachable();
         let mut calls = Calls::new(source.added().imports);
         let mut complexity: u64 = 0;
         for nth in 0..self.list.len() {
-            let body = self.decode(nth)?;
+            let (body, _) = self.costed(nth, scope)?;
             complexity = complexity.saturating_add(body.complexity);
             check_size(
                 "complexity of all functions",
@@ -129,19 +217,23 @@ impl<'a> Functions<'a> {
 
 /// The code sections of both builds, grown function by function.
 #[derive(Debug, Default)]
-struct Code {
-    fast: CodeSection,
-    exact: CodeSection,
-    hints: BranchHints,
-    extras: Extras,
+pub(crate) struct Code {
+    pub(crate) fast: CodeSection,
+    pub(crate) exact: CodeSection,
+    pub(crate) hints: BranchHints,
+    pub(crate) extras: Extras,
+    /// In a linked program, the functions as the step machine runs them.
+    lowered: Vec<Lowered>,
 }
 
 impl Code {
     fn write(functions: &mut Functions<'_>, source: &mut Source<'_>) -> Result<Self, PrepareError> {
-        let calls = functions.calls(source)?;
+        let scope = program::scope(source)?;
+        let calls = functions.calls(source, scope.as_ref())?;
         let mut code = Self::default();
         for nth in 0..functions.list.len() {
-            let body = functions.decode(nth)?;
+            let (body, lowered) = functions.costed(nth, scope.as_ref())?;
+            code.lowered.extend(lowered);
             code.add(body, source, &calls);
         }
         let added = source.added();
@@ -155,7 +247,7 @@ impl Code {
 
     fn add(&mut self, body: Body<'_>, source: &mut Source<'_>, calls: &Calls) {
         let added = source.added();
-        let (charges, heads) = blocks::find(&body.ops);
+        let (charges, heads) = blocks::find(&body);
         let folded = fold::fold(&body.ops, &charges, &heads, calls);
         let mut plan = Plan {
             tight: Vec::new(),

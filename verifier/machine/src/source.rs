@@ -15,8 +15,59 @@ use crate::emit::{Added, Extras, Shift};
 use crate::error::{Place, PrepareError, check_size};
 use crate::features::refusal;
 use crate::limits::PrepareLimits;
-use crate::prepare::{COUNTER_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT, START_EXPORT};
+use crate::prepare::{
+    COUNTER_EXPORT, Code, Prepared, PAGES_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT, START_EXPORT,
+};
+use crate::host::{HOST_MODULE, HostCall};
 use crate::wasi::{Param, WASI_MODULE, WasiCall};
+
+/// What a module may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// As a compiler made it: it imports WASI.
+    #[default]
+    Command,
+    /// With the shim linked in: it imports host calls and has two memories.
+    Linked,
+}
+
+/// A function that a module imports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Imported {
+    Wasi(WasiCall),
+    Host(HostCall),
+}
+
+impl Imported {
+    fn find(profile: Profile, module: &str, name: &str) -> Option<Self> {
+        match (profile, module) {
+            (Profile::Command, WASI_MODULE) => WasiCall::by_name(name).map(Self::Wasi),
+            (Profile::Linked, HOST_MODULE) => HostCall::by_name(name).map(Self::Host),
+            _ => None,
+        }
+    }
+
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Wasi(call) => (WASI_MODULE, call.name()),
+            Self::Host(call) => (HOST_MODULE, call.name()),
+        }
+    }
+
+    fn params(self) -> &'static [Param] {
+        match self {
+            Self::Wasi(call) => call.params(),
+            Self::Host(call) => call.params(),
+        }
+    }
+
+    fn result(self) -> Option<Param> {
+        match self {
+            Self::Wasi(call) => call.answers().then_some(Param::I32),
+            Self::Host(call) => call.result(),
+        }
+    }
+}
 
 /// The prefix of export names that instrumentation keeps for itself.
 const RESERVED_PREFIX: &str = "gio:";
@@ -24,33 +75,43 @@ const RESERVED_PREFIX: &str = "gio:";
 /// The sections of a validated module.
 #[derive(Debug, Default)]
 pub(crate) struct Source<'a> {
-    types: Vec<FuncType>,
+    pub(crate) profile: Profile,
+    pub(crate) types: Vec<FuncType>,
     /// Type index of every function, imports first.
-    functions: Vec<u32>,
-    imported: Vec<WasiCall>,
-    globals: u32,
+    pub(crate) functions: Vec<u32>,
+    pub(crate) imported: Vec<Imported>,
+    pub(crate) globals: u32,
     /// Functions that element segments name.
     in_table: Vec<u32>,
-    start: Option<u32>,
-    command: bool,
-    pub(crate) pages_min: u64,
+    pub(crate) start: Option<u32>,
+    /// The command's entry.
+    pub(crate) command: Option<u32>,
+    /// Pages each memory begins with.
+    pub(crate) pages: Vec<u64>,
     /// Types that instrumentation adds behind the source's own: no parameters, these results.
     result_types: BTreeMap<Vec<ValType>, u32>,
-    sections: Sections<'a>,
+    pub(crate) sections: Sections<'a>,
 }
 
 #[derive(Debug, Default)]
-struct Sections<'a> {
-    tables: Option<wasmparser::TableSectionReader<'a>>,
-    memories: Option<wasmparser::MemorySectionReader<'a>>,
-    globals: Option<wasmparser::GlobalSectionReader<'a>>,
-    exports: Option<wasmparser::ExportSectionReader<'a>>,
-    elements: Option<wasmparser::ElementSectionReader<'a>>,
-    data_count: Option<u32>,
-    data: Option<wasmparser::DataSectionReader<'a>>,
+pub(crate) struct Sections<'a> {
+    pub(crate) tables: Option<wasmparser::TableSectionReader<'a>>,
+    pub(crate) memories: Option<wasmparser::MemorySectionReader<'a>>,
+    pub(crate) globals: Option<wasmparser::GlobalSectionReader<'a>>,
+    pub(crate) exports: Option<wasmparser::ExportSectionReader<'a>>,
+    pub(crate) elements: Option<wasmparser::ElementSectionReader<'a>>,
+    pub(crate) data_count: Option<u32>,
+    pub(crate) data: Option<wasmparser::DataSectionReader<'a>>,
 }
 
 impl<'a> Source<'a> {
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            ..Self::default()
+        }
+    }
+
     /// Takes in a validated section.
     pub(crate) fn take(
         &mut self,
@@ -82,7 +143,8 @@ impl<'a> Source<'a> {
             Payload::TableSection(reader) => self.tables(reader, limits)?,
             Payload::MemorySection(reader) => {
                 for memory in reader.clone() {
-                    self.pages_min = memory.map_err(|error| refusal(&error, None))?.initial;
+                    let memory = memory.map_err(|error| refusal(&error, None))?;
+                    self.pages.push(memory.initial);
                 }
                 self.sections.memories = Some(reader);
             }
@@ -113,21 +175,17 @@ impl<'a> Source<'a> {
         let TypeRef::Func(ty) = import.ty else {
             return Err(unknown());
         };
-        if import.module != WASI_MODULE {
-            return Err(unknown());
-        }
-        let call = WasiCall::by_name(import.name).ok_or_else(unknown)?;
+        let call =
+            Imported::find(self.profile, import.module, import.name).ok_or_else(unknown)?;
         let found = &self.types[ty as usize];
-        let expected = call.params().iter().map(|param| match param {
-            Param::I32 => wasmparser::ValType::I32,
-            Param::I64 => wasmparser::ValType::I64,
-        });
-        let results: &[wasmparser::ValType] = match call.answers() {
-            true => &[wasmparser::ValType::I32],
-            false => &[],
-        };
-        if !found.params().iter().copied().eq(expected) || found.results() != results {
-            return Err(PrepareError::ImportSignature { name: call.name() });
+        let params = call.params().iter().copied().map(parser_type);
+        let result = call.result().map(parser_type);
+        if !found.params().iter().copied().eq(params)
+            || !found.results().iter().copied().eq(result)
+        {
+            return Err(PrepareError::ImportSignature {
+                name: call.names().1,
+            });
         }
         self.functions.push(ty);
         self.imported.push(call);
@@ -159,14 +217,15 @@ impl<'a> Source<'a> {
         check_size("exports", reader.count(), limits.entries_max)?;
         for export in reader.clone() {
             let export = export.map_err(|error| refusal(&error, None))?;
-            if export.name.starts_with(RESERVED_PREFIX) {
+            if export.name.starts_with(RESERVED_PREFIX) && self.profile == Profile::Command {
                 return Err(PrepareError::ReservedExport {
                     name: export.name.to_owned(),
                 });
             }
             if export.name == "_start" && export.kind == ExternalKind::Func {
                 let ty = &self.types[self.functions[export.index as usize] as usize];
-                self.command = ty.params().is_empty() && ty.results().is_empty();
+                self.command =
+                    (ty.params().is_empty() && ty.results().is_empty()).then_some(export.index);
             }
         }
         self.sections.exports = Some(reader);
@@ -208,8 +267,8 @@ impl<'a> Source<'a> {
 
     pub(crate) fn check_command(&self) -> Result<(), PrepareError> {
         match self.command {
-            true => Ok(()),
-            false => Err(PrepareError::NotCommand),
+            Some(_) => Ok(()),
+            None => Err(PrepareError::NotCommand),
         }
     }
 
@@ -239,6 +298,7 @@ impl<'a> Source<'a> {
             functions: index(self.functions.len()) + 1,
             counter: self.globals,
             stack: self.globals + 1,
+            pages: (self.profile == Profile::Linked).then_some(self.globals + 2),
         }
     }
 
@@ -259,21 +319,24 @@ impl<'a> Source<'a> {
         index(self.types.len())
     }
 
+    /// Both builds around instrumented code.
+    pub(crate) fn builds(&self, code: &Code) -> Result<Prepared, PrepareError> {
+        Ok(Prepared {
+            fast: self.module(&code.fast, Some(&code.hints), &code.extras)?,
+            exact: self.module(&code.exact, None, &Extras::default())?,
+            pages_min: self.pages.first().copied().unwrap_or(0),
+        })
+    }
+
     /// The module around instrumented code.
-    pub(crate) fn module(
+    fn module(
         &self,
         code: &CodeSection,
         hints: Option<&BranchHints>,
         extras: &Extras,
     ) -> Result<Vec<u8>, PrepareError> {
         self.assemble(code, hints, extras)
-            .map_err(|error| PrepareError::Invalid {
-                message: error.to_string(),
-                place: Place {
-                    function: None,
-                    offset: 0,
-                },
-            })
+            .map_err(|error| encoding(&error))
     }
 
     fn assemble(
@@ -349,7 +412,8 @@ impl<'a> Source<'a> {
     fn import_section(&self) -> ImportSection {
         let mut imports = ImportSection::new();
         for (call, ty) in self.imported.iter().zip(&self.functions) {
-            imports.import(WASI_MODULE, call.name(), EntityType::Function(*ty));
+            let (module, name) = call.names();
+            imports.import(module, name, EntityType::Function(*ty));
         }
         imports.import(
             REFILL_MODULE,
@@ -375,6 +439,9 @@ impl<'a> Source<'a> {
         };
         globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
         globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
+        if self.profile == Profile::Linked {
+            globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
+        }
         for ty in &extras.saved {
             let zero = match ty {
                 ValType::I64 => ConstExpr::i64_const(0),
@@ -394,6 +461,9 @@ impl<'a> Source<'a> {
         }
         exports.export(COUNTER_EXPORT, ExportKind::Global, self.added().counter);
         exports.export(STACK_EXPORT, ExportKind::Global, self.added().stack);
+        if let Some(pages) = self.added().pages {
+            exports.export(PAGES_EXPORT, ExportKind::Global, pages);
+        }
         if let Some(start) = self.start {
             exports.export(START_EXPORT, ExportKind::Func, shift.function_index(start)?);
         }
@@ -401,10 +471,28 @@ impl<'a> Source<'a> {
     }
 }
 
-type EncodeError = reencode::Error<std::convert::Infallible>;
+pub(crate) type EncodeError = reencode::Error<std::convert::Infallible>;
 
-fn index(count: usize) -> u32 {
+/// Something that does not encode although it was validated.
+pub(crate) fn encoding(error: &EncodeError) -> PrepareError {
+    PrepareError::Invalid {
+        message: error.to_string(),
+        place: Place {
+            function: None,
+            offset: 0,
+        },
+    }
+}
+
+pub(crate) fn index(count: usize) -> u32 {
     u32::try_from(count).expect("the validator limits every index space to less than 2^32")
+}
+
+fn parser_type(param: Param) -> wasmparser::ValType {
+    match param {
+        Param::I32 => wasmparser::ValType::I32,
+        Param::I64 => wasmparser::ValType::I64,
+    }
 }
 
 /// A value type of the accepted set.

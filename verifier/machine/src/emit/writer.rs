@@ -207,6 +207,17 @@ impl Writer {
         amount
     }
 
+    /// Grows the guest's memory by the pages remembered, if it then has no more than the global says.
+    pub(super) fn limited_grow(&mut self, pages: u32) {
+        let operand = self.scratch.operand;
+        let mut code = self.code();
+        code.memory_size(0).i64_extend_i32_u();
+        code.local_get(operand).i64_extend_i32_u().i64_add();
+        code.global_get(pages).i64_extend_i32_u().i64_gt_u();
+        code.if_(BlockType::Result(ValType::I32)).i32_const(-1);
+        code.else_().local_get(operand).memory_grow(0).end();
+    }
+
     pub(super) fn restore_operand(&mut self) {
         let operand = self.scratch.operand;
         self.code().local_get(operand);
