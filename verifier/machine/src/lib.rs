@@ -12,6 +12,7 @@ mod blocks;
 mod body;
 mod calls;
 mod emit;
+mod engine;
 mod error;
 mod features;
 mod fold;
@@ -30,6 +31,7 @@ pub mod trees;
 mod wasi;
 
 pub use blocks::{bulk_cu, grow_cu};
+pub use engine::{Loaded, Machine, Snapshot};
 pub use error::{Place, PrepareError};
 /// CU of the entry's one block: its charge, its call, and the exit behind it.
 pub const ENTRY_CU: u64 = 5;
