@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use gio_protocol::{B256, keccak256};
 use wasmtime::{Engine, Module};
 
-use crate::program::Program;
+use crate::program::{MachineVersion, Program};
 
 /// Machine code and modules kept in memory: some hundred programs of a few megabytes.
 const MEMORY_BYTES_MAX: usize = 512 << 20;
@@ -20,26 +20,29 @@ const DISK_BYTES_MAX: u64 = 2 << 30;
 /// First bytes of a cache file; the digit is the layout's version.
 const MAGIC: &[u8; 8] = b"GIOWASM1";
 
+/// A machine version, and the Keccak-256 of a module.
+pub(crate) type Key = (MachineVersion, B256);
+
 /// Programs in memory, the least recently used one leaving first.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryCache {
-    programs: BTreeMap<B256, (Program, u64)>,
+    programs: BTreeMap<Key, (Program, u64)>,
     bytes: usize,
     uses: u64,
 }
 
 impl MemoryCache {
-    pub(crate) fn get(&mut self, root: &B256) -> Option<Program> {
+    pub(crate) fn get(&mut self, key: &Key) -> Option<Program> {
         self.uses += 1;
-        let (program, last_use) = self.programs.get_mut(root)?;
+        let (program, last_use) = self.programs.get_mut(key)?;
         *last_use = self.uses;
         Some(program.clone())
     }
 
-    pub(crate) fn put(&mut self, program: Program) {
+    pub(crate) fn put(&mut self, key: Key, program: Program) {
         self.uses += 1;
         self.bytes += program.bytes();
-        if let Some((replaced, _)) = self.programs.insert(program.root(), (program, self.uses)) {
+        if let Some((replaced, _)) = self.programs.insert(key, (program, self.uses)) {
             self.bytes -= replaced.bytes();
         }
         while self.bytes > MEMORY_BYTES_MAX && self.programs.len() > 1 {
@@ -47,10 +50,10 @@ impl MemoryCache {
                 .programs
                 .iter()
                 .min_by_key(|(_, (_, last_use))| *last_use);
-            let Some(root) = oldest.map(|(root, _)| *root) else {
+            let Some(key) = oldest.map(|(key, _)| *key) else {
                 return;
             };
-            if let Some((evicted, _)) = self.programs.remove(&root) {
+            if let Some((evicted, _)) = self.programs.remove(&key) {
                 self.bytes -= evicted.bytes();
             }
         }

@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gio_content::image::{InputImage, OutputImage};
+use gio_content::image::InputImage;
 use gio_machine::{NATIVE_STACK_BYTES, PrepareLimits};
 use gio_protocol::{Status, keccak256};
 use wasmtime::{Config, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 
 use crate::cache::{DiskCache, MemoryCache};
 use crate::error::{EngineError, LoadError, RunError};
-use crate::host::{self, Host};
+use crate::host::{self, BEGUN_CU, Host, Unit, World};
 use crate::limits::{RunControl, UnitLimits};
-use crate::program::Program;
+use crate::program::{MachineVersion, Program};
 use crate::run::{End, attempt};
+use crate::wasi::Wasi;
 
 /// Stack for the host's own calls, on top of what programs may use.
 const HOST_STACK_BYTES: usize = 1 << 20;
@@ -65,8 +66,11 @@ pub struct Outcome {
     pub exit_code: u32,
     /// Compute units used.
     pub cu: u64,
-    /// Everything it wrote (F2).
+    /// Everything it wrote: with machine version 0 always an image (F2), with version 1 an image if it exited. What a
+    /// unit of version 1 had written when it trapped or was exhausted is the beginning of one, with length 0.
     pub output_image: Vec<u8>,
+    /// How long the output is.
+    pub output_length: u64,
 }
 
 impl Engine {
@@ -87,19 +91,28 @@ impl Engine {
         })
     }
 
-    /// Checks, instruments and compiles a module, or takes it from the cache.
+    /// Checks, instruments and compiles a module for machine version 0, or takes it from the cache.
     pub fn load(&self, module: &[u8]) -> Result<Program, LoadError> {
-        let root = keccak256(module);
+        self.load_version(module, MachineVersion::Metered)
+    }
+
+    /// Checks, links, instruments and compiles a module for a machine version, or takes it from the cache.
+    pub fn load_version(
+        &self,
+        module: &[u8],
+        version: MachineVersion,
+    ) -> Result<Program, LoadError> {
+        let key = (version, keccak256(module));
         let programs = || {
             // A panic elsewhere leaves a cache that is whole: it is only ever replaced entry by entry.
             let locked = self.inner.programs.lock();
             locked.unwrap_or_else(PoisonError::into_inner)
         };
-        if let Some(program) = programs().get(&root) {
+        if let Some(program) = programs().get(&key) {
             return Ok(program);
         }
-        let program = Program::load(root, module, &self.inner.linker, self.inner.disk.as_ref())?;
-        programs().put(program.clone());
+        let program = Program::load(key, module, &self.inner.linker, self.inner.disk.as_ref())?;
+        programs().put(key, program.clone());
         Ok(program)
     }
 
@@ -114,7 +127,8 @@ impl Engine {
         limits: &UnitLimits,
         control: &RunControl,
     ) -> Result<Outcome, RunError> {
-        let input = InputImage::decode(input_image)?;
+        let provable = program.version() == MachineVersion::Provable;
+        InputImage::decode(input_image)?;
         if limits.pages_max > self.inner.config.pages_max {
             return Err(RunError::PagesBeyondEngine {
                 wanted: limits.pages_max,
@@ -122,13 +136,24 @@ impl Engine {
             });
         }
         if program.pages_min() > u64::from(limits.pages_max) {
-            return outcome(Status::Trap, 0, 0, &OutputImage::default());
+            if provable {
+                return Err(RunError::Bounds);
+            }
+            let empty = World::Wasi(Box::new(Wasi::new(InputImage::default(), limits)));
+            return outcome(Status::Trap, 0, 0, empty.into_output()?);
         }
-        let first = attempt(program.fast(), input, limits, control)?;
+        if provable && limits.cu_limit < BEGUN_CU {
+            return outcome(Status::CuExhausted, 0, limits.cu_limit, (Vec::new(), 0));
+        }
+        let unit = match program.version() {
+            MachineVersion::Metered => Unit::Wasi(input_image),
+            MachineVersion::Provable => Unit::Primitive(input_image),
+        };
+        let first = attempt(program.fast(), &unit, limits, control)?;
         if first.cu <= limits.cu_limit {
             match first.end {
-                End::Exit(code) => return outcome(Status::Exit, code, first.cu, &first.output),
-                End::HostTrap => return outcome(Status::Trap, 0, first.cu, &first.output),
+                End::Exit(code) => return outcome(Status::Exit, code, first.cu, first.output),
+                End::HostTrap => return outcome(Status::Trap, 0, first.cu, first.output),
                 End::GuestTrap | End::Exhausted => {}
             }
         }
@@ -136,14 +161,19 @@ impl Engine {
         let build = program
             .exact(&self.inner.linker, self.inner.disk.as_ref())
             .map_err(|error| RunError::Host(error.to_string()))?;
-        let input = InputImage::decode(input_image)?;
-        let decided = attempt(build, input, limits, control)?;
-        let (status, code) = match decided.end {
-            End::Exit(code) => (Status::Exit, code),
-            End::GuestTrap | End::HostTrap => (Status::Trap, 0),
-            End::Exhausted => (Status::CuExhausted, 0),
-        };
-        outcome(status, code, decided.cu, &decided.output)
+        let decided = attempt(build, &unit, limits, control)?;
+        match decided.end {
+            End::Exit(code) => outcome(Status::Exit, code, decided.cu, decided.output),
+            End::GuestTrap | End::HostTrap => outcome(Status::Trap, 0, decided.cu, decided.output),
+            End::Exhausted => {
+                let cu = if provable {
+                    limits.cu_limit
+                } else {
+                    decided.cu
+                };
+                outcome(Status::CuExhausted, 0, cu, decided.output)
+            }
+        }
     }
 }
 
@@ -159,16 +189,14 @@ fn outcome(
     status: Status,
     exit_code: u32,
     cu: u64,
-    output: &OutputImage,
+    (output_image, output_length): (Vec<u8>, u64),
 ) -> Result<Outcome, RunError> {
-    let output_image = output
-        .encode()
-        .map_err(|error| RunError::Host(format!("the output is no image: {error}")))?;
     Ok(Outcome {
         status,
         exit_code,
         cu,
         output_image,
+        output_length,
     })
 }
 
@@ -184,10 +212,12 @@ fn wasmtime_config(config: &EngineConfig) -> Config {
     let instances = config.instances_max;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(instances)
-        .total_memories(instances)
+        // The guest's and, in a linked program, the shim's.
+        .total_memories(2 * instances)
+        .max_memories_per_module(2)
         .total_tables(instances)
         .total_stacks(instances)
-        .max_memory_size(config.pages_max as usize * (1 << 16))
+        .max_memory_size(PAGES_MAX as usize * (1 << 16))
         .table_elements(usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX))
         .max_core_instance_size(INSTANCE_BYTES_MAX)
         .linear_memory_keep_resident(MEMORY_KEPT_BYTES);

@@ -51,6 +51,9 @@ pub enum RunError {
         /// The engine's.
         available: u32,
     },
+    /// No machine runs the unit: it is refused at signing (docs/step-machine.md section 9).
+    #[error("the program begins with more pages than the unit may use")]
+    Bounds,
     /// All instances of the engine are running.
     #[error("all instances are in use")]
     Busy,

@@ -1,6 +1,8 @@
 //! What a running program is connected to: the handlers of WASI, the refill, and the limit of its memory.
 
-use gio_machine::{Param, REFILL_MODULE, REFILL_NAME, WASI_MODULE, WasiCall};
+use gio_content::image::{ImageError, InputImage};
+use gio_machine::state::START_CU;
+use gio_machine::{ENTRY_CU, Param, REFILL_MODULE, REFILL_NAME, WASI_MODULE, WasiCall};
 use wasmtime::{
     Caller, Extern, FuncType, Global, Linker, Memory, ModuleExport, ResourceLimiter, Val, ValType,
 };
@@ -8,6 +10,7 @@ use wasmtime::{
 use crate::error::EngineError;
 use crate::limits::{RunControl, UnitLimits};
 use crate::meter::{Halt, Meter};
+use crate::primitive::{self, Primitive};
 use crate::wasi::{Account, Guest, Wasi};
 
 const PAGE_BYTES: usize = 1 << 16;
@@ -18,40 +21,87 @@ const PARAMS_MAX: usize = 9;
 /// Where the host finds what it needs in a module.
 #[derive(Clone, Copy)]
 pub(crate) struct Exports {
+    /// The memory that host calls work on: the guest's for WASI, the shim's for a linked program.
     pub(crate) memory: Option<ModuleExport>,
     pub(crate) counter: ModuleExport,
     pub(crate) stack: ModuleExport,
+    /// Most pages of the guest's memory, which a linked program looks at itself.
+    pub(crate) pages: Option<ModuleExport>,
     /// The module's start function, if it has one, and the command's entry.
     pub(crate) start: Option<ModuleExport>,
     pub(crate) entry: ModuleExport,
 }
 
+/// What a program reaches besides its own memory.
+#[derive(Debug)]
+pub(crate) enum World {
+    /// Machine version 0: WASI is the host's.
+    Wasi(Box<Wasi>),
+    /// Machine version 1: WASI is the program's shim.
+    Primitive(Primitive),
+}
+
+impl World {
+    /// The output's bytes and its length.
+    pub(crate) fn into_output(self) -> Result<(Vec<u8>, u64), ImageError> {
+        match self {
+            Self::Wasi(wasi) => {
+                let image = wasi.into_output().encode()?;
+                let length = image.len() as u64;
+                Ok((image, length))
+            }
+            Self::Primitive(primitive) => Ok(primitive.into_output()),
+        }
+    }
+}
+
 /// The data of a store: everything one run has.
 pub(crate) struct Host {
     pub(crate) meter: Meter,
-    pub(crate) wasi: Wasi,
+    pub(crate) world: World,
     pub(crate) pages: Pages,
-    exports: Exports,
+    pub(crate) exports: Exports,
 }
 
 impl Host {
     pub(crate) fn new(
-        input: gio_content::image::InputImage,
+        unit: &Unit<'_>,
         limits: &UnitLimits,
         control: &RunControl,
         exports: Exports,
-    ) -> Self {
-        Self {
-            meter: Meter::new(limits.cu_limit, control.clone()),
-            wasi: Wasi::new(input, limits),
+    ) -> Result<Self, ImageError> {
+        let (begun, world, pages_max) = match unit {
+            Unit::Wasi(image) => {
+                let wasi = Wasi::new(InputImage::decode(image)?, limits);
+                (0, World::Wasi(Box::new(wasi)), limits.pages_max)
+            }
+            // The program itself keeps to its pages: the guest's memory and the shim's have different limits.
+            Unit::Primitive(image) => {
+                let primitive = Primitive::new(image.to_vec(), limits);
+                (BEGUN_CU, World::Primitive(primitive), u32::MAX)
+            }
+        };
+        Ok(Self {
+            meter: Meter::new(limits.cu_limit, begun, control.clone()),
+            world,
             pages: Pages {
-                bytes_max: (limits.pages_max as usize).saturating_mul(PAGE_BYTES),
+                bytes_max: (pages_max as usize).saturating_mul(PAGE_BYTES),
                 failed: None,
             },
             exports,
-        }
+        })
     }
 }
+
+/// The input image, for the kind of program that is to read it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit<'a> {
+    Wasi(&'a [u8]),
+    Primitive(&'a [u8]),
+}
+
+/// CU of a linked program before its first function: the initial state's, and the entry's block.
+pub(crate) const BEGUN_CU: u64 = START_CU + ENTRY_CU;
 
 /// Makes `memory.grow` a function of pages alone: the unit's limit and the module's own decide, and a
 /// machine that cannot give what they allow fails the run instead of the operation.
@@ -110,6 +160,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<Host>, EngineEr
     linker
         .func_wrap(REFILL_MODULE, REFILL_NAME, refill)
         .map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
+    primitive::link(&mut linker).map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
     Ok(linker)
 }
 
@@ -149,7 +200,10 @@ fn answer(
             left,
         },
     };
-    let answered = host.wasi.call(call, &mut guest, &args);
+    let World::Wasi(wasi) = &mut host.world else {
+        return Err(wasmtime::Error::new(Halt::Trap));
+    };
+    let answered = wasi.call(call, &mut guest, &args);
     let left = guest.account.left;
     counter.set(&mut caller, Val::I64(left))?;
     let errno = answered.map_err(wasmtime::Error::new)?;

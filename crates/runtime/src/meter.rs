@@ -47,10 +47,11 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(limit: u64, control: RunControl) -> Self {
+    /// `begun`: CU that were used before the guest's counter began; the limit covers them.
+    pub(crate) fn new(limit: u64, begun: u64, control: RunControl) -> Self {
         Self {
             limit,
-            granted: 0,
+            granted: begun,
             control,
         }
     }
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn slices_add_up_to_the_limit_and_no_further() {
         let limit = 3 * SLICE_CU + 5;
-        let mut meter = Meter::new(limit, RunControl::none());
+        let mut meter = Meter::new(limit, 0, RunControl::none());
         let mut left = 0;
         let mut spent = 0;
         while meter.charge(&mut left, 1000).is_ok() {
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_counter_below_zero_is_debt() {
-        let mut meter = Meter::new(100, RunControl::none());
+        let mut meter = Meter::new(100, 0, RunControl::none());
         assert_eq!(meter.refill(-40, 0), Ok(60));
         assert_eq!(meter.used(60), 40);
         assert_eq!(meter.refill(-1, 0), Err(Halt::Exhausted));
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_largest_limit_does_not_overflow() {
-        let mut meter = Meter::new(u64::MAX, RunControl::none());
+        let mut meter = Meter::new(u64::MAX, 0, RunControl::none());
         let mut left = 0;
         meter.charge(&mut left, 1 << 62).unwrap();
         meter.charge(&mut left, 1 << 62).unwrap();

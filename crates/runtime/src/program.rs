@@ -2,13 +2,25 @@
 
 use std::sync::{Arc, OnceLock};
 
-use gio_machine::{COUNTER_EXPORT, PrepareLimits, Prepared, STACK_EXPORT, START_EXPORT, prepare};
+use gio_machine::{
+    COUNTER_EXPORT, PAGES_EXPORT, PrepareLimits, SHIM_MEMORY_EXPORT, STACK_EXPORT, START_EXPORT,
+    prepare, prepare_provable,
+};
 use gio_protocol::B256;
 use wasmtime::{InstancePre, Linker, Module};
 
-use crate::cache::DiskCache;
+use crate::cache::{DiskCache, Key};
 use crate::error::LoadError;
 use crate::host::{Exports, Host};
+
+/// Which rules a program runs by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MachineVersion {
+    /// Version 0: metered, without proofs; WASI is the host's.
+    Metered,
+    /// Version 1: linked with the shim, every step provable (docs/step-machine.md).
+    Provable,
+}
 
 /// A loaded program, ready to run. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +29,7 @@ pub struct Program {
 }
 
 struct Inner {
+    version: MachineVersion,
     root: B256,
     pages_min: u64,
     fast: Build,
@@ -33,21 +46,25 @@ pub(crate) struct Build {
 
 impl Program {
     pub(crate) fn load(
-        root: B256,
+        (version, hash): Key,
         module: &[u8],
         linker: &Linker<Host>,
         disk: Option<&DiskCache>,
     ) -> Result<Self, LoadError> {
-        let Prepared {
-            fast,
-            exact,
-            pages_min,
-        } = prepare(module, &PrepareLimits::default())?;
+        let limits = PrepareLimits::default();
+        let (builds, root) = match version {
+            MachineVersion::Metered => (prepare(module, &limits)?, hash),
+            MachineVersion::Provable => {
+                let provable = prepare_provable(module, &limits)?;
+                (provable.builds, provable.program.root())
+            }
+        };
         let inner = Inner {
+            version,
             root,
-            pages_min,
-            fast: Build::new(&fast, linker, disk)?,
-            exact,
+            pages_min: builds.pages_min,
+            fast: Build::new(&builds.fast, version, linker, disk)?,
+            exact: builds.exact,
             exact_build: OnceLock::new(),
         };
         Ok(Self {
@@ -55,7 +72,13 @@ impl Program {
         })
     }
 
-    /// The program root of machine version 0: the Keccak-256 of the module (F3).
+    /// Which rules it runs by.
+    #[must_use]
+    pub fn version(&self) -> MachineVersion {
+        self.inner.version
+    }
+
+    /// The program root: of machine version 0 the Keccak-256 of the module (F3), of version 1 what names its prepared form.
     #[must_use]
     pub fn root(&self) -> B256 {
         self.inner.root
@@ -79,7 +102,7 @@ impl Program {
         if let Some(build) = self.inner.exact_build.get() {
             return Ok(build);
         }
-        let build = Build::new(&self.inner.exact, linker, disk)?;
+        let build = Build::new(&self.inner.exact, self.inner.version, linker, disk)?;
         Ok(self.inner.exact_build.get_or_init(|| build))
     }
 
@@ -103,6 +126,7 @@ impl std::fmt::Debug for Program {
 impl Build {
     fn new(
         wasm: &[u8],
+        version: MachineVersion,
         linker: &Linker<Host>,
         disk: Option<&DiskCache>,
     ) -> Result<Self, LoadError> {
@@ -123,10 +147,15 @@ impl Build {
                 .get_export_index(name)
                 .ok_or_else(|| LoadError::Compile(format!("the prepared module lacks {name}")))
         };
+        let memory = match version {
+            MachineVersion::Metered => "memory",
+            MachineVersion::Provable => SHIM_MEMORY_EXPORT,
+        };
         let exports = Exports {
             memory: module
-                .get_export("memory")
-                .and_then(|ty| ty.memory().and(module.get_export_index("memory"))),
+                .get_export(memory)
+                .and_then(|ty| ty.memory().and(module.get_export_index(memory))),
+            pages: module.get_export_index(PAGES_EXPORT),
             counter: export(COUNTER_EXPORT)?,
             stack: export(STACK_EXPORT)?,
             start: module.get_export_index(START_EXPORT),

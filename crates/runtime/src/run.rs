@@ -4,11 +4,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use gio_content::image::{InputImage, OutputImage};
 use wasmtime::{Extern, Global, PoolConcurrencyLimitError, Store, Trap, Val};
 
 use crate::error::RunError;
-use crate::host::Host;
+use crate::host::{Host, Unit};
 use crate::limits::{RunControl, StopReason, UnitLimits};
 use crate::meter::Halt;
 use crate::program::Build;
@@ -30,21 +29,22 @@ pub(crate) struct Attempt {
     pub(crate) end: End,
     /// CU used, by the counter in the global.
     pub(crate) cu: u64,
-    pub(crate) output: OutputImage,
+    /// Bytes of the output, and how long the program says it is.
+    pub(crate) output: (Vec<u8>, u64),
 }
 
 pub(crate) fn attempt(
     build: &Build,
-    input: InputImage,
+    unit: &Unit<'_>,
     limits: &UnitLimits,
     control: &RunControl,
 ) -> Result<Attempt, RunError> {
     let engine = build.instance.module().engine();
-    let host = Host::new(input, limits, control, build.exports);
+    let host = Host::new(unit, limits, control, build.exports)?;
     let mut store = Store::new(engine, host);
     store.limiter(|host| &mut host.pages);
     let mut counter = None;
-    let called = wait(call(build, &mut store, &mut counter));
+    let called = wait(call(build, &mut store, &mut counter, limits.pages_max));
     let end = match called {
         Ok(()) => End::Exit(0),
         Err(error) => end(&error, &store)?,
@@ -54,28 +54,34 @@ pub(crate) fn attempt(
         counter.get(&mut store).i64().unwrap_or_default()
     });
     let host = store.into_data();
-    Ok(Attempt {
-        end,
-        cu: host.meter.used(left),
-        output: host.wasi.into_output(),
-    })
+    let cu = host.meter.used(left);
+    let output = host
+        .world
+        .into_output()
+        .map_err(|error| RunError::Host(format!("the output is no image: {error}")))?;
+    Ok(Attempt { end, cu, output })
 }
 
 async fn call(
     build: &Build,
     store: &mut Store<Host>,
     counter: &mut Option<Global>,
+    pages_max: u32,
 ) -> wasmtime::Result<()> {
     let instance = build.instance.instantiate_async(&mut *store).await?;
     let mut export = |export| instance.get_module_export(&mut *store, export);
     let exports = &build.exports;
     *counter = export(&exports.counter).and_then(Extern::into_global);
     let stack = export(&exports.stack).and_then(Extern::into_global);
+    let pages = exports.pages.as_ref().and_then(&mut export);
     let start = exports.start.as_ref().and_then(&mut export);
     let entry = export(&exports.entry).and_then(Extern::into_func);
     let (Some(stack), Some(entry)) = (stack, entry) else {
         wasmtime::bail!("the prepared module lacks its own exports");
     };
+    if let Some(pages) = pages.and_then(Extern::into_global) {
+        pages.set(&mut *store, Val::I32(pages_max.cast_signed()))?;
+    }
     for function in start.and_then(Extern::into_func).into_iter().chain([entry]) {
         stack.set(&mut *store, Val::I32(0))?;
         function.call_async(&mut *store, &[], &mut []).await?;

@@ -194,7 +194,9 @@ impl Machine {
     /// Executes until the machine has halted. Every machine does within its CU limit's number of steps (R20).
     pub fn run(&mut self) -> Halted {
         self.run_to(u64::MAX);
-        self.core.halted.expect("a machine halts within its CU limit")
+        self.core
+            .halted
+            .expect("a machine halts within its CU limit")
     }
 
     fn is_outside(&self) -> bool {

@@ -38,8 +38,10 @@ pub const ENTRY_CU: u64 = 5;
 
 pub use host::{HOST_MODULE, HostCall};
 pub use limits::{
-    INSTRUCTIONS_MAX, LOOP_COMPLEXITY, NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX, frame_slots,
+    INSTRUCTIONS_MAX, LOOP_COMPLEXITY, NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX,
+    frame_slots,
 };
+pub use link::SHIM_MEMORY_EXPORT;
 pub use prepare::{
     COUNTER_EXPORT, PAGES_EXPORT, Prepared, Provable, REFILL_MODULE, REFILL_NAME, STACK_EXPORT,
     START_EXPORT, prepare, prepare_provable,

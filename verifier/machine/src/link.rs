@@ -21,6 +21,9 @@ use crate::wasi::Param;
 /// The compiled shim; its source stands beside it and a test compiles it again.
 const SHIM: &[u8] = include_bytes!("../shim/shim.wasm");
 
+/// Export of the shim's memory, on which host calls work.
+pub const SHIM_MEMORY_EXPORT: &str = "gio:shim";
+
 /// Where the guest's passive data segments begin in the shim's memory: behind the shim's cells and constants.
 pub(crate) const PASSIVE_BASE: u32 = 1 << 16;
 
@@ -196,7 +199,7 @@ impl Linker<'_> {
         let mut exports = ExportSection::new();
         exports.export("_start", ExportKind::Func, self.shim_export("_start"));
         exports.export("memory", ExportKind::Memory, 0);
-        exports.export("gio:shim", ExportKind::Memory, 1);
+        exports.export(SHIM_MEMORY_EXPORT, ExportKind::Memory, 1);
         module.section(&exports);
         if let Some(reader) = &sections.elements {
             let mut elements = ElementSection::new();

@@ -192,11 +192,7 @@ impl<'a> Functions<'a> {
         Ok((body, lowered))
     }
 
-    fn calls(
-        &mut self,
-        source: &Source<'_>,
-        scope: Option<&Scope>,
-    ) -> Result<Calls, PrepareError> {
+    fn calls(&mut self, source: &Source<'_>, scope: Option<&Scope>) -> Result<Calls, PrepareError> {
         let reachable = source.reachable();
         let mut calls = Calls::new(source.added().imports);
         let mut complexity: u64 = 0;

@@ -20,7 +20,7 @@ const PAGE_BYTES: u64 = 1 << 16;
 
 /// Bytes of memory that are kept together: few enough that a hundred thousand scattered segments do not take much.
 const CHUNK_BYTES: u64 = 1 << CHUNK_LOG2;
-const CHUNK_LOG2: u64 = 10;
+const CHUNK_LOG2: u8 = 10;
 
 /// Where a function of a program comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -319,7 +319,7 @@ impl Image {
     }
 
     fn root(&self, depth: u8) -> B256 {
-        const LEVELS: u8 = CHUNK_LOG2 as u8 - 5;
+        const LEVELS: u8 = CHUNK_LOG2 - 5;
         let nodes = self.chunks.iter().map(|(at, bytes)| {
             let words = bytes.chunks_exact(32).map(B256::from_slice);
             (*at, sparse_root((0..).zip(words).collect(), 0, LEVELS))

@@ -14,11 +14,12 @@ use crate::calls::Reachable;
 use crate::emit::{Added, Extras, Shift};
 use crate::error::{Place, PrepareError, check_size};
 use crate::features::refusal;
+use crate::host::{HOST_MODULE, HostCall};
 use crate::limits::PrepareLimits;
 use crate::prepare::{
-    COUNTER_EXPORT, Code, Prepared, PAGES_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT, START_EXPORT,
+    COUNTER_EXPORT, Code, PAGES_EXPORT, Prepared, REFILL_MODULE, REFILL_NAME, STACK_EXPORT,
+    START_EXPORT,
 };
-use crate::host::{HOST_MODULE, HostCall};
 use crate::wasi::{Param, WASI_MODULE, WasiCall};
 
 /// What a module may be.
@@ -175,13 +176,11 @@ impl<'a> Source<'a> {
         let TypeRef::Func(ty) = import.ty else {
             return Err(unknown());
         };
-        let call =
-            Imported::find(self.profile, import.module, import.name).ok_or_else(unknown)?;
+        let call = Imported::find(self.profile, import.module, import.name).ok_or_else(unknown)?;
         let found = &self.types[ty as usize];
         let params = call.params().iter().copied().map(parser_type);
         let result = call.result().map(parser_type);
-        if !found.params().iter().copied().eq(params)
-            || !found.results().iter().copied().eq(result)
+        if !found.params().iter().copied().eq(params) || !found.results().iter().copied().eq(result)
         {
             return Err(PrepareError::ImportSignature {
                 name: call.names().1,

@@ -6,6 +6,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+pub mod machine;
 pub mod peer;
 
 use std::sync::OnceLock;

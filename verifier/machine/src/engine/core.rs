@@ -54,7 +54,9 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn word(&self, index: u64) -> [u8; 32] {
         let mut word = [0; 32];
-        let at = usize::try_from(index).ok().and_then(|at| at.checked_mul(32));
+        let at = usize::try_from(index)
+            .ok()
+            .and_then(|at| at.checked_mul(32));
         if let Some(rest) = at.and_then(|at| self.bytes.get(at..)) {
             let len = rest.len().min(32);
             word[..len].copy_from_slice(&rest[..len]);

@@ -144,7 +144,7 @@ impl Machine {
                 let memory = usize::from(instruction.a & 1);
                 let at = top & u64::from(u32::MAX);
                 let inside = at + WORD <= self.core.memories[memory].bytes.len() as u64;
-                if at % WORD == 0 && inside {
+                if at.is_multiple_of(WORD) && inside {
                     self.put_io(proof);
                     self.put_word(proof, memory, at / WORD);
                 }

@@ -231,7 +231,11 @@ impl Lowerer<'_, '_> {
                 }
                 (Some(label), 0) => label,
                 _ => {
-                    let spilled = if target.keeps > 1 { 2 * target.keeps } else { 0 };
+                    let spilled = if target.keeps > 1 {
+                        2 * target.keeps
+                    } else {
+                        0
+                    };
                     longest = longest.max(1 + surplus.saturating_add(spilled));
                     *stubs.entry(depth).or_insert_with(|| self.new_label())
                 }

@@ -20,7 +20,7 @@ use wasm_encoder::{
 const DATA_BASE: u32 = 0xf000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ty {
+pub(crate) enum Ty {
     Int,
     Long,
     Void,
@@ -37,33 +37,33 @@ impl Ty {
 }
 
 #[derive(Clone, Debug)]
-pub struct Signature {
-    pub index: u32,
-    pub params: Vec<(String, Ty)>,
-    pub result: Ty,
-    pub exported: bool,
+pub(crate) struct Signature {
+    pub(crate) index: u32,
+    pub(crate) params: Vec<(String, Ty)>,
+    pub(crate) result: Ty,
+    pub(crate) exported: bool,
 }
 
 /// A compiled body.
 #[derive(Debug)]
-pub struct Compiled {
-    pub index: u32,
-    pub locals: Vec<Ty>,
-    pub code: Vec<Instruction<'static>>,
+pub(crate) struct Compiled {
+    pub(crate) index: u32,
+    pub(crate) locals: Vec<Ty>,
+    pub(crate) code: Vec<Instruction<'static>>,
 }
 
 /// Everything that is known outside of functions.
 #[derive(Debug, Default)]
-pub struct Unit {
-    pub constants: BTreeMap<String, i64>,
-    pub functions: BTreeMap<String, Signature>,
-    pub imports: Vec<(String, String, Signature)>,
-    pub data: Vec<u8>,
+pub(crate) struct Unit {
+    pub(crate) constants: BTreeMap<String, i64>,
+    pub(crate) functions: BTreeMap<String, Signature>,
+    pub(crate) imports: Vec<(String, String, Signature)>,
+    pub(crate) data: Vec<u8>,
 }
 
 impl Unit {
     /// The address of a string constant.
-    pub fn string(&mut self, text: &[u8]) -> u32 {
+    pub(crate) fn string(&mut self, text: &[u8]) -> u32 {
         let at = DATA_BASE + u32::try_from(self.data.len()).unwrap();
         self.data.extend_from_slice(text);
         at
@@ -71,7 +71,7 @@ impl Unit {
 }
 
 /// Compiles sources, in order, to one module.
-pub fn compile(sources: &[&str]) -> Vec<u8> {
+pub(crate) fn compile(sources: &[&str]) -> Vec<u8> {
     let mut unit = Unit::default();
     let tokens: Vec<_> = sources
         .iter()

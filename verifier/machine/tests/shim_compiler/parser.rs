@@ -11,7 +11,7 @@ const GUEST: u32 = 0;
 const OWN: u32 = 1;
 
 /// Reads constants and signatures; bodies are skipped.
-pub fn declare(tokens: &[Token], unit: &mut Unit) {
+pub(crate) fn declare(tokens: &[Token], unit: &mut Unit) {
     let mut parser = Parser::new(tokens, unit);
     let mut defined = Vec::new();
     while parser.at < parser.tokens.len() {
@@ -44,7 +44,7 @@ pub fn declare(tokens: &[Token], unit: &mut Unit) {
     }
 }
 
-pub fn bodies(tokens: &[Token], unit: &mut Unit) -> Vec<Compiled> {
+pub(crate) fn bodies(tokens: &[Token], unit: &mut Unit) -> Vec<Compiled> {
     let mut parser = Parser::new(tokens, unit);
     let mut found = Vec::new();
     while parser.at < parser.tokens.len() {
@@ -168,7 +168,11 @@ impl<'t, 'u> Parser<'t, 'u> {
             params.push((param, ty));
             self.accept(",");
         }
-        let result = if self.accept("->") { self.ty() } else { Ty::Void };
+        let result = if self.accept("->") {
+            self.ty()
+        } else {
+            Ty::Void
+        };
         let signature = Signature {
             index: 0,
             params,
@@ -471,7 +475,9 @@ impl<'t, 'u> Parser<'t, 'u> {
         }
         let import = || {
             let mut imports = self.unit.imports.iter();
-            imports.find(|import| import.1 == name).map(|found| &found.2)
+            imports
+                .find(|import| import.1 == name)
+                .map(|found| &found.2)
         };
         let signature = self.unit.functions.get(name).or_else(import);
         let Some(signature) = signature else {

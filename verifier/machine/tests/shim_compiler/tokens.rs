@@ -1,7 +1,7 @@
 //! From text to tokens.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Token {
+pub(crate) enum Token {
     Name(String),
     Int(i64),
     Long(i64),
@@ -15,7 +15,7 @@ const SIGNS: [&str; 33] = [
     ":", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "!", "~", ".", "@",
 ];
 
-pub fn tokens(source: &str) -> Vec<Token> {
+pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let mut found = Vec::new();
     for line in source.lines() {
         let mut rest = line.split("//").next().unwrap().trim_start();

@@ -78,7 +78,7 @@ fn random(core: &mut Core, _: &Slot, pc: u32) -> u32 {
 fn scratch_place(core: &Core, slot: &Slot) -> Option<std::ops::Range<usize>> {
     let at = core.top() as u32 as usize;
     let inside = at + WORD <= core.memories[usize::from(slot.a & 1)].bytes.len();
-    (at % WORD == 0 && inside).then_some(at..at + WORD)
+    (at.is_multiple_of(WORD) && inside).then_some(at..at + WORD)
 }
 
 fn scratch_store(core: &mut Core, slot: &Slot, pc: u32) -> u32 {

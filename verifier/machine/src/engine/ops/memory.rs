@@ -15,7 +15,9 @@ const WORD: u64 = 32;
 #[inline]
 fn place<const N: usize>(core: &Core, slot: &Slot, address: u64) -> Option<(usize, [u8; N])> {
     let at = address as u32 as usize + slot.b as usize;
-    let bytes = core.memories[usize::from(slot.a & 1)].bytes.get(at..at + N)?;
+    let bytes = core.memories[usize::from(slot.a & 1)]
+        .bytes
+        .get(at..at + N)?;
     Some((at, bytes.try_into().ok()?))
 }
 
@@ -45,7 +47,7 @@ fn loads(op: Op) -> Option<Handler> {
                         return PC_TRAP;
                     };
                     let value = <$wide>::from(<$read>::from_le_bytes(bytes));
-                    core.replace(1, to_slot(i128::from(value), <$wide>::BITS));
+                    core.replace(1, u64::from(value.cast()));
                     pc + 1
                 }),)*
                 _ => None,
@@ -60,10 +62,38 @@ fn loads(op: Op) -> Option<Handler> {
     }
 }
 
-/// The low bits of a number, zeros above.
-#[inline]
-fn to_slot(value: i128, bits: u32) -> u64 {
-    (value as u64) & (u64::MAX >> (64 - bits))
+/// A number's bits.
+trait Cast {
+    type Bits;
+    fn cast(self) -> Self::Bits;
+}
+
+impl Cast for u32 {
+    type Bits = Self;
+    fn cast(self) -> Self {
+        self
+    }
+}
+
+impl Cast for u64 {
+    type Bits = Self;
+    fn cast(self) -> Self {
+        self
+    }
+}
+
+impl Cast for i32 {
+    type Bits = u32;
+    fn cast(self) -> u32 {
+        self.cast_unsigned()
+    }
+}
+
+impl Cast for i64 {
+    type Bits = u64;
+    fn cast(self) -> u64 {
+        self.cast_unsigned()
+    }
 }
 
 fn stores(op: Op) -> Option<Handler> {

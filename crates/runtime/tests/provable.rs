@@ -1,0 +1,98 @@
+//! Machine version 1: the linked program under wasmtime is the step machine, and its shim is the host's WASI.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod support;
+
+use gio_content::image::InputImage;
+use gio_protocol::Status;
+use gio_runtime::UnitLimits;
+use support::machine::{run_everywhere, run_provable};
+use support::{LIMITS, input, output};
+
+const ECHO: &[u8] = include_bytes!("../../../apps/echo/echo.wasm");
+
+#[test]
+fn a_users_program_does_the_same_on_every_machine() {
+    let mut image = input(&["echo", "data/numbers.txt", "two words", ""]);
+    image.env.insert("GREETING".into(), "grüß dich".into());
+    image.env.insert("EMPTY".into(), Vec::new());
+    image
+        .files
+        .insert("data/numbers.txt".into(), b"1\n22\n333\n".to_vec());
+    image.files.insert("readme".into(), vec![b'x'; 100_000]);
+    image.stdin = b"line one\nline two\nno end".to_vec();
+    let outcome = run_everywhere(ECHO, &image, &LIMITS);
+    assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 3));
+    run_everywhere(ECHO, &input(&["echo"]), &LIMITS);
+    run_everywhere(ECHO, &input(&["echo", "missing"]), &LIMITS);
+}
+
+#[test]
+fn a_program_without_memory_may_exit() {
+    let exit = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (func (export "_start") (call $exit (i32.const 77))))"#;
+    let wasm = wat::parse_str(exit).unwrap();
+    let outcome = run_everywhere(&wasm, &InputImage::default(), &LIMITS);
+    assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 77));
+}
+
+#[test]
+fn a_limit_ends_both_at_the_same_place() {
+    let image = input(&["echo", "missing"]);
+    let full = run_provable(ECHO, &image, &LIMITS);
+    assert_eq!(full.status, Status::Exit);
+    assert!(!output(&full).stdout.is_empty());
+    let ends = (0..40).map(|part| full.cu * part / 40);
+    for cu_limit in ends.chain([2, 6, 7, 8, full.cu - 1]).filter(|cu| *cu > 1) {
+        let limits = UnitLimits { cu_limit, ..LIMITS };
+        let outcome = run_provable(ECHO, &image, &limits);
+        assert_eq!(
+            (outcome.status, outcome.cu),
+            (Status::CuExhausted, cu_limit)
+        );
+    }
+    let limits = UnitLimits {
+        cu_limit: full.cu,
+        ..LIMITS
+    };
+    assert_eq!(run_provable(ECHO, &image, &limits), full);
+}
+
+#[test]
+fn a_trap_has_the_same_cu_everywhere() {
+    for body in [
+        "unreachable",
+        "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
+        "(drop (i32.load (i32.const -1)))",
+        "(drop (i32.load offset=65533 (i32.const 0)))",
+        "(loop (br_if 0 (i32.const 0))) (memory.fill (i32.const 1) (i32.const 2) (i32.const 65536))",
+        "(call $deep (i32.const 0))",
+    ] {
+        let text = format!(
+            r#"(module (memory 1)
+                (func $deep (param i32) (call $deep (i32.add (local.get 0) (i32.const 1))))
+                (func (export "_start") {body}))"#
+        );
+        let wasm = wat::parse_str(text).unwrap();
+        let outcome = run_everywhere(&wasm, &InputImage::default(), &LIMITS);
+        assert_eq!(outcome.status, Status::Trap, "{body}");
+    }
+}
+
+#[test]
+fn a_program_grows_to_its_pages_and_no_further() {
+    let text = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory 1 20)
+        (func (export "_start")
+          (if (i32.ne (memory.grow (i32.const 7)) (i32.const 1)) (then (call $exit (i32.const 1))))
+          (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then (call $exit (i32.const 2))))
+          (if (i32.ne (memory.grow (i32.const 0)) (i32.const 8)) (then (call $exit (i32.const 3))))
+          (if (i32.ne (memory.grow (i32.const -1)) (i32.const -1)) (then (call $exit (i32.const 4))))))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let limits = UnitLimits {
+        pages_max: 8,
+        ..LIMITS
+    };
+    let outcome = run_everywhere(&wasm, &InputImage::default(), &limits);
+    assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 0));
+}
