@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gio_agent::{Home, LogOptions, Role, UserError, init_logging, report};
+use gio_agent::control::Request;
+use gio_agent::{
+    Completion, ConfigOption, Home, LogOptions, Role, UserError, init_logging, report,
+};
 use gio_protocol::Gio;
 
 use crate::commands;
@@ -13,9 +16,11 @@ use crate::commands;
 #[derive(Debug, Parser)]
 #[command(name = "gio-hub", version)]
 struct Cli {
-    /// The hub's folder: key, config, database
+    /// The hub's folder: key, config, database [default: ~/.gio/hub]
     #[arg(long, env = "GIO_HUB_HOME", global = true, value_name = "DIR")]
     home: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigOption,
     #[command(flatten)]
     log: LogOptions,
     #[command(subcommand)]
@@ -38,6 +43,25 @@ enum Command {
     },
     /// Print the hub's account
     Address,
+    /// Take no new deals; those under way are finished
+    ///
+    /// A hub that was stopped takes new deals again when it starts.
+    Drain {
+        /// Stay until no deal is under way
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Take new deals again after `drain`
+    Resume,
+    /// Read prices and limits from the config file again, as a whole or not at all; SIGHUP does the same
+    Reload,
+    /// Look at key, config, database, disk, ports, clock, chain and money, and say what is wrong
+    Doctor {
+        /// One JSON object on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    Completion(Completion),
 }
 
 #[derive(Debug, Args)]
@@ -84,7 +108,7 @@ pub async fn main() -> ExitCode {
     init_logging(&cli.log, "info,libp2p=warn");
     // Two TLS providers are linked; ours must be chosen before anything asks.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let home = Home::new(cli.home, Role::Hub);
+    let home = Home::new(cli.home, Role::Hub).with_config(cli.config.file);
     match run(&home, cli.command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -101,5 +125,13 @@ async fn run(home: &Home, command: Command) -> Result<(), UserError> {
         Command::Start => crate::run::start(home).await,
         Command::Status { json } => commands::status(home, json).await,
         Command::Address => commands::address(home),
+        Command::Drain { wait } => commands::drain(home, wait).await,
+        Command::Resume => commands::tell(home, Request::Resume).await,
+        Command::Reload => commands::tell(home, Request::Reload).await,
+        Command::Doctor { json } => commands::doctor(home, json).await,
+        Command::Completion(completion) => {
+            completion.print::<Cli>();
+            Ok(())
+        }
     }
 }

@@ -5,17 +5,22 @@
     reason = "commands talk to people"
 )]
 
+mod doctor;
 mod init;
+mod operate;
 mod register;
 mod status;
 
-use gio_agent::{ConfigError, ExitStatus, Home, UserError, read_config};
-use gio_evm::Chain;
+use gio_agent::{Code, ConfigError, ExitStatus, Home, HomeError, UserError, read_config};
+use gio_evm::{Chain, ConnectError};
+use gio_keys::MachineKey;
 use gio_protocol::Address;
 
 use crate::config::Config;
 
+pub(crate) use doctor::doctor;
 pub(crate) use init::init;
+pub(crate) use operate::{drain, tell};
 pub(crate) use register::register;
 pub(crate) use status::status;
 
@@ -24,26 +29,34 @@ pub(crate) fn print_error(text: &str) {
 }
 
 pub(crate) fn address(home: &Home) -> Result<(), UserError> {
-    let key = home
-        .key()
-        .map_err(|error| usage(error).hint("run `gio-hub init` first"))?;
+    let key = key(home)?;
     println!("{}", key.address());
     Ok(())
+}
+
+/// Reads the key, with a hint where there is none.
+pub(crate) fn key(home: &Home) -> Result<MachineKey, UserError> {
+    home.key().map_err(|error| match &error {
+        HomeError::NotInitialised { .. } => UserError::of(Code::HomeMissing, error).hint(INIT),
+        _ => UserError::of(Code::HomeDamaged, error),
+    })
 }
 
 /// Reads the config and checks it, with a hint where there is none.
 pub(crate) fn config(home: &Home) -> Result<Config, UserError> {
     let path = home.config_path();
     let config: Config = read_config(&path).map_err(|error| match &error {
-        ConfigError::Read { .. } => {
-            usage(error).hint("run `gio-hub init` first, or name the folder with --home")
-        }
-        ConfigError::Parse { .. } => usage(error).hint(EXAMPLE),
+        ConfigError::Read { .. } => UserError::of(Code::HomeMissing, error).hint(INIT),
+        ConfigError::Parse { .. } => UserError::of(Code::ConfigInvalid, error).hint(EXAMPLE),
     })?;
-    let is_valid = config.check();
-    is_valid.map_err(|error| usage(error).hint(format!("change it in {}", path.display())))?;
+    config.check().map_err(|error| {
+        let hint = format!("change it in {}", path.display());
+        UserError::of(Code::ConfigInvalid, error).hint(hint)
+    })?;
     Ok(config)
 }
+
+const INIT: &str = "`gio-hub init` makes a home; --home names another folder";
 
 const EXAMPLE: &str = "hub/config.example.toml shows every key";
 
@@ -52,10 +65,21 @@ pub(crate) async fn connect(config: &Config, key: Option<[u8; 32]>) -> Result<Ch
     Chain::connect(&config.rpc_url, config.contracts, key)
         .await
         .map_err(|error| {
-            let transient = error.is_transient();
-            let told = UserError::new(error, ExitStatus::Unreachable)
-                .hint("check `rpc_url` and `[contracts]` in config.toml");
-            if transient { told.retryable() } else { told }
+            let (code, hint) = match &error {
+                ConnectError::WrongChain { .. } => (
+                    Code::WrongChain,
+                    "`rpc_url` and `contracts.chain_id` in config.toml must be of one chain",
+                ),
+                error if error.is_transient() => (
+                    Code::RpcUnreachable,
+                    "is the `rpc_url` in config.toml right, and the node up?",
+                ),
+                _ => (
+                    Code::ContractsWrong,
+                    "`rpc_url` and `[contracts]` in config.toml must be those of this market",
+                ),
+            };
+            UserError::of(code, error).hint(hint)
         })
 }
 
@@ -70,8 +94,9 @@ pub(crate) async fn wallet_of(
     }
     let wallets = chain.wallets_of(owner).await?;
     wallets.first().copied().ok_or_else(|| {
-        UserError::new(format!("{owner} has no hub wallet"), ExitStatus::Usage)
-            .hint("run `gio-hub register` first")
+        UserError::of(Code::WalletState, format!("{owner} has no hub wallet"))
+            .hint("register it")
+            .next("gio-hub register --deposit GIO --endpoint MULTIADDR")
     })
 }
 

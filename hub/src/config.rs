@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 
 use alloy_primitives::Address;
+use gio_agent::http::Listen;
+use gio_agent::maintenance::Window;
 use gio_evm::Deployment;
 use gio_net::Multiaddr;
 use gio_protocol::terms::WINDOW_MAX_SECONDS;
@@ -38,6 +40,9 @@ pub struct Config {
     /// Find peers on the local network.
     #[serde(default)]
     pub mdns: bool,
+    /// Where `/metrics` and `/health` are served: `auto`, `off` or an address.
+    #[serde(default)]
+    pub metrics_listen: Listen,
     /// The contracts.
     pub contracts: Deployment,
     /// What the hub is and wants.
@@ -67,6 +72,10 @@ pub struct HubConfig {
     pub confirmations: u64,
     /// How often the chain is asked for news.
     pub poll_ms: u64,
+    /// How long units that run may go on after a stop signal.
+    pub drain_seconds: u64,
+    /// Hours of every day, UTC, in which no new deals are taken.
+    pub maintenance: Vec<Window>,
 }
 
 /// Prices and the terms of a quote.
@@ -131,6 +140,9 @@ impl Default for HubConfig {
             // Most EVM rollups and chains with fast finality; a chain that reorganises wants more.
             confirmations: 0,
             poll_ms: 250,
+            // What service managers give a process before they kill it is longer.
+            drain_seconds: 10,
+            maintenance: Vec::new(),
         }
     }
 }
@@ -226,6 +238,52 @@ impl Config {
         self.check_prices().and_then(|()| self.check_numbers())
     }
 
+    /// The first key that another config has different and that only a restart takes over.
+    #[must_use]
+    pub fn fixed_difference(&self, other: &Self) -> Option<&'static str> {
+        let (hub, limits) = (&self.hub, &self.limits);
+        let keys = [
+            ("rpc_url", self.rpc_url != other.rpc_url),
+            ("listen", self.listen != other.listen),
+            ("bootstrap", self.bootstrap != other.bootstrap),
+            ("mdns", self.mdns != other.mdns),
+            (
+                "metrics_listen",
+                self.metrics_listen != other.metrics_listen,
+            ),
+            ("contracts", self.contracts != other.contracts),
+            ("hub.wallet", hub.wallet != other.hub.wallet),
+            (
+                "hub.unit_seconds",
+                hub.unit_seconds != other.hub.unit_seconds,
+            ),
+            (
+                "hub.confirmations",
+                hub.confirmations != other.hub.confirmations,
+            ),
+            ("hub.poll_ms", hub.poll_ms != other.hub.poll_ms),
+            (
+                "limits.memory_mib",
+                limits.memory_mib != other.limits.memory_mib,
+            ),
+            (
+                "limits.content_mib",
+                limits.content_mib != other.limits.content_mib,
+            ),
+            (
+                "limits.upload_mib",
+                limits.upload_mib != other.limits.upload_mib,
+            ),
+            (
+                "limits.upload_minutes",
+                limits.upload_minutes != other.limits.upload_minutes,
+            ),
+        ];
+        keys.into_iter()
+            .find(|(_, differs)| *differs)
+            .map(|(key, _)| key)
+    }
+
     fn check_prices(&self) -> Result<(), InvalidConfig> {
         let invalid = |key, problem: &str| InvalidConfig {
             key,
@@ -262,6 +320,7 @@ impl Config {
         within("hub.unit_seconds", hub.unit_seconds, 1..=day)?;
         within("hub.confirmations", hub.confirmations, 0..=10_000)?;
         within("hub.poll_ms", hub.poll_ms, 10..=60_000)?;
+        within("hub.drain_seconds", hub.drain_seconds, 0..=3600)?;
         let window_max = prices.window_seconds_max;
         within(
             "prices.window_seconds_max",

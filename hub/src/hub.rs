@@ -1,7 +1,7 @@
 //! What every service of the hub shares.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gio_evm::{BlockHead, Chain, ChainError};
@@ -21,13 +21,14 @@ use crate::infra::observe;
 use crate::infra::places::Places;
 use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
+use crate::operation::Operation;
 use crate::services::dispatch::Command;
 
 /// The hub's parts. Shared by reference; everything in it is cheap to use from any task.
 #[derive(Debug)]
 pub struct Hub {
-    /// Prices and limits.
-    pub config: Config,
+    /// The config, and what an operator has said since the start.
+    pub operation: Operation,
     /// Owner's key: account, peer identity, signer.
     pub key: MachineKey,
     /// The hub's wallet.
@@ -79,6 +80,8 @@ pub struct PeerPlaces {
     pub downloads: Places,
     /// Work sessions being opened.
     pub joining: Places,
+    /// Questions about machines and deals.
+    pub questions: Places,
 }
 
 impl Default for PeerPlaces {
@@ -91,6 +94,7 @@ impl Default for PeerPlaces {
             uploads: Places::new(32, 512),
             downloads: Places::new(256, 8192),
             joining: Places::new(1, 1024),
+            questions: Places::new(4, 256),
         }
     }
 }
@@ -142,6 +146,12 @@ pub enum BalanceError {
 }
 
 impl Hub {
+    /// Prices and limits as they are now; a `reload` makes others.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.operation.config()
+    }
+
     /// The machine's clock, for what is between the hub and its miners.
     #[must_use]
     pub fn clock(&self) -> UnixSeconds {

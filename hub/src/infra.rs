@@ -3,6 +3,7 @@
 pub mod api;
 pub mod content;
 pub mod memory;
+pub mod metrics;
 pub mod observe;
 pub mod places;
 pub mod progress;

@@ -10,5 +10,6 @@ pub mod config;
 pub mod domain;
 pub mod hub;
 pub mod infra;
+pub mod operation;
 pub mod run;
 mod services;

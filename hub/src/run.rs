@@ -4,31 +4,41 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gio_agent::{ExitStatus, Home, HomeLock, UserError, shutdown_signal};
+use gio_agent::control::ControlSocket;
+use gio_agent::http::HttpServer;
+use gio_agent::{Code, ExitStatus, Home, HomeLock, UserError, shutdown_signal};
 use gio_evm::{BlockHead, Chain, WalletState};
 use gio_keys::MachineKey;
 use gio_net::{Multiaddr, Net, NetConfig, Services};
 use gio_protocol::Address;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::commands::{config, connect, wallet_of};
+use crate::commands::{config, connect, key, wallet_of};
 use crate::config::Config;
 use crate::domain::stage::Stage;
 use crate::hub::{CHECKS_MAX, Hub, Notes, PeerPlaces};
 use crate::infra::api::{ContentApi, MarketApi, WorkApi};
 use crate::infra::content::Contents;
 use crate::infra::memory::MemoryBudget;
+use crate::infra::metrics::{self, HubSource};
 use crate::infra::observe;
 use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
-use crate::services::{announce, clean, deals, dispatch, pay, watch_chain};
+use crate::operation::Operation;
+use crate::services::dispatch::Question;
+use crate::services::{announce, clean, deals, dispatch, operate, pay, watch_chain};
 
 /// How long connections may take to end; what they still had to say is said again by their miners.
 const DRAIN: Duration = Duration::from_secs(2);
+/// Between two looks at what still runs.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Where the address of `/metrics` is written, in the home.
+const METRICS_ADDR: &str = "metrics.addr";
 
 /// `gio-hub start`: runs until a signal, or until a part of the hub cannot go on.
 ///
@@ -40,6 +50,13 @@ pub async fn start(home: &Home) -> Result<(), UserError> {
         () = shutdown_signal() => None,
         error = running.failed() => Some(error),
     };
+    if failed.is_none() {
+        // A second signal does not wait.
+        tokio::select! {
+            () = running.drain() => {}
+            () = shutdown_signal() => {}
+        }
+    }
     running.stop().await;
     failed.map_or(Ok(()), Err)
 }
@@ -61,8 +78,10 @@ impl RunningHub {
     /// Whatever keeps the hub from starting.
     pub async fn launch(home: &Home) -> Result<Self, UserError> {
         let config = config(home)?;
-        let key = home.key()?;
-        let lock = home.lock()?;
+        let key = key(home)?;
+        let lock = home.lock().map_err(|error| {
+            UserError::of(Code::HomeBusy, error).hint("stop the other one, or use a second --home")
+        })?;
         let chain = connect(&config, Some(key.secret_bytes())).await?;
         let wallet = wallet_of(&config, &chain, key.address()).await?;
         check_wallet(&chain, wallet, key.address()).await?;
@@ -76,6 +95,8 @@ impl RunningHub {
             chain,
             stop: stop.clone(),
         };
+        let http = HttpServer::open(parts.config.metrics_listen, metrics::PORT).await;
+        let http = http.map_err(|error| UserError::of(Code::NetInvalid, error))?;
         let (hub, inbox, head) = parts.build(home).await?;
         let net = start_net(&hub).await?;
         let mut running = Self {
@@ -88,6 +109,7 @@ impl RunningHub {
             _lock: lock,
         };
         running.begin(inbox, head).await?;
+        running.operate(home, http);
         Ok(running)
     }
 
@@ -100,6 +122,29 @@ impl RunningHub {
     /// Waits until a loop could not go on, and says why.
     pub async fn failed(&mut self) -> UserError {
         self.loops.failed().await
+    }
+
+    /// Takes nothing new and gives nothing out; returns when no unit runs any more, or the time for that is over. What
+    /// still runs then is claimed after the next start.
+    pub async fn drain(&self) {
+        let hub = &self.hub;
+        hub.operation.set_draining(true);
+        let limit = Duration::from_secs(hub.config().hub.drain_seconds);
+        let finish = async {
+            let mut question = Question::Pause(true);
+            while let Ok(view) = hub.ask_board(question).await {
+                if view.units_running == 0 {
+                    break;
+                }
+                if matches!(question, Question::Pause(_)) {
+                    observe::draining(view.units_running);
+                }
+                question = Question::Load;
+                sleep(LOOK).await;
+            }
+        };
+        // What is not finished in time is finished after the next start.
+        let _ = timeout(limit, finish).await;
     }
 
     /// Stops in order: what has arrived is written down, nothing new is begun, transactions under way are left to the
@@ -145,6 +190,39 @@ impl RunningHub {
     }
 }
 
+impl RunningHub {
+    /// The operator's doors: metrics and health, the control socket, SIGHUP.
+    fn operate(&mut self, home: &Home, http: Option<HttpServer>) {
+        let (hub, stop) = (&self.hub, self.stop.clone());
+        if let Some(server) = http {
+            observe::serving_metrics(server.addr());
+            let addr = server.addr().to_string();
+            // Only for people and tests that look for it.
+            let _ = std::fs::write(home.path(METRICS_ADDR), addr);
+            let serve = server.run(Arc::new(HubSource(Arc::clone(hub))), stop.clone());
+            self.loops.add("metrics", async {
+                serve.await;
+                Ok(())
+            });
+        }
+        match ControlSocket::bind(home) {
+            Ok(socket) => {
+                let (hub, home) = (Arc::clone(hub), home.clone());
+                let answer =
+                    move |request| operate::answer(Arc::clone(&hub), home.clone(), request);
+                let serve = socket.run(answer, stop);
+                self.loops.add("control socket", async {
+                    serve.await;
+                    Ok(())
+                });
+            }
+            Err(error) => observe::without_control(&error),
+        }
+        let hangups = operate::hangups(Arc::clone(hub), home.clone());
+        self.loops.add("config watcher", hangups);
+    }
+}
+
 impl Drop for RunningHub {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -177,7 +255,7 @@ impl Parts {
         let (dispatcher, inbox) = mpsc::channel(dispatch::INBOX);
         let (sender, head) = self.head;
         let hub = Arc::new(Hub {
-            config: self.config,
+            operation: Operation::new(self.config),
             key: self.key,
             wallet: self.wallet,
             chain: self.chain,
@@ -217,9 +295,9 @@ async fn check_wallet(chain: &Chain, wallet: Address, owner: Address) -> Result<
 
 async fn start_net(hub: &Hub) -> Result<Net, UserError> {
     let mut settings = NetConfig::new(hub.key.clone());
-    settings.listen = addrs(&hub.config.listen)?;
-    settings.bootstrap = addrs(&hub.config.bootstrap)?;
-    settings.mdns = hub.config.mdns;
+    settings.listen = addrs(&hub.config().listen)?;
+    settings.bootstrap = addrs(&hub.config().bootstrap)?;
+    settings.mdns = hub.config().mdns;
     settings.offer_relay = true;
     settings.reachable = true;
     settings.agent = format!("gio-hub/{}", env!("CARGO_PKG_VERSION"));

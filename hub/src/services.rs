@@ -5,5 +5,6 @@ pub(crate) mod announce;
 pub(crate) mod clean;
 pub(crate) mod deals;
 pub(crate) mod dispatch;
+pub(crate) mod operate;
 pub(crate) mod pay;
 pub(crate) mod watch_chain;

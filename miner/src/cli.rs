@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gio_agent::{Home, LogOptions, Role, UserError, init_logging, report};
+use gio_agent::control::Request;
+use gio_agent::{
+    Completion, ConfigOption, Home, LogOptions, Role, UserError, init_logging, report,
+};
 use gio_protocol::Gio;
 
-use crate::commands::{address, init, start, status};
+use crate::commands::{address, doctor, init, operate, start, status};
 use crate::infra::console;
 
 /// What `start` logs when nobody asks for more: what people read is on stdout.
@@ -20,6 +23,8 @@ struct Cli {
     /// The miner's folder: key, config, database [default: ~/.gio/miner]
     #[arg(long, env = "GIO_MINER_HOME", global = true, value_name = "DIR")]
     home: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigOption,
     #[command(flatten)]
     log: LogOptions,
     #[command(subcommand)]
@@ -40,6 +45,25 @@ enum Command {
     },
     /// Print this miner's account
     Address,
+    /// Take no new units; those that are here are finished
+    ///
+    /// A miner that was stopped takes new units again when it starts.
+    Drain {
+        /// Stay until no unit is here
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Take new units again after `drain`
+    Resume,
+    /// Read prices and limits from the config file again, as a whole or not at all; SIGHUP does the same
+    Reload,
+    /// Look at key, config, database, disk, sandbox, clock, chain, peers and gas, and say what is wrong
+    Doctor {
+        /// One JSON object on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    Completion(Completion),
 }
 
 /// Arguments of `init`.
@@ -74,7 +98,7 @@ pub async fn main() -> ExitCode {
     init_logging(&cli.log, LOG_DEFAULT);
     // Two TLS providers are linked; ours must be chosen before anything asks.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let home = Home::new(cli.home, Role::Miner);
+    let home = Home::new(cli.home, Role::Miner).with_config(cli.config.file);
     match run(&home, cli.command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -90,5 +114,13 @@ async fn run(home: &Home, command: Command) -> Result<(), UserError> {
         Command::Start => start::run(home).await,
         Command::Status { json } => status::run(home, json).await,
         Command::Address => address::run(home),
+        Command::Drain { wait } => operate::drain(home, wait).await,
+        Command::Resume => operate::tell(home, Request::Resume).await,
+        Command::Reload => operate::tell(home, Request::Reload).await,
+        Command::Doctor { json } => Box::pin(doctor::run(home, json)).await,
+        Command::Completion(completion) => {
+            completion.print::<Cli>();
+            Ok(())
+        }
     }
 }

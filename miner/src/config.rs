@@ -5,6 +5,8 @@ use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use gio_agent::http::Listen;
+use gio_agent::maintenance::Window;
 use gio_agent::{ConfigError, read_config};
 use gio_evm::Deployment;
 use gio_keys::MachineKey;
@@ -40,6 +42,9 @@ pub struct Config {
     /// Find hubs on the local network.
     #[serde(default)]
     pub mdns: bool,
+    /// Where `/metrics` and `/health` are served: `auto`, `off` or an address.
+    #[serde(default)]
+    pub metrics_listen: Listen,
     /// The market's contracts.
     pub contracts: Deployment,
     /// What this machine gives and wants.
@@ -69,6 +74,8 @@ pub struct MinerConfig {
     pub cache_mib: u64,
     /// How long running units may go on after a stop signal.
     pub drain_seconds: u64,
+    /// Hours of every day, UTC, in which no new units are taken.
+    pub maintenance: Vec<Window>,
 }
 
 impl Default for MinerConfig {
@@ -85,6 +92,7 @@ impl Default for MinerConfig {
             cache_mib: 4096,
             // What service managers give a process before they kill it is longer.
             drain_seconds: 10,
+            maintenance: Vec::new(),
         }
     }
 }
@@ -192,6 +200,23 @@ impl Config {
 }
 
 impl MinerConfig {
+    /// The first key that another config has different and that only a restart takes over.
+    #[must_use]
+    pub fn fixed_difference(&self, other: &Self) -> Option<&'static str> {
+        let keys = [
+            ("miner.cores", self.cores != other.cores),
+            ("miner.prefetch", self.prefetch != other.prefetch),
+            (
+                "miner.unit_memory_mib",
+                self.unit_memory_mib != other.unit_memory_mib,
+            ),
+            ("miner.cache_mib", self.cache_mib != other.cache_mib),
+        ];
+        keys.into_iter()
+            .find(|(_, differs)| *differs)
+            .map(|(key, _)| key)
+    }
+
     /// Units at a time.
     #[must_use]
     pub fn cores(&self) -> NonZeroU32 {

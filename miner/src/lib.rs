@@ -8,5 +8,6 @@ pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod infra;
+pub mod operation;
 pub mod run;
 pub mod services;

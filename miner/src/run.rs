@@ -20,6 +20,7 @@ use crate::infra::console::Console;
 use crate::infra::contents::{Contents, ContentsError};
 use crate::infra::observe;
 use crate::infra::store::{Store, StoreError, Writer};
+use crate::operation::Operation;
 use crate::services::collect::{self, CollectHandle};
 use crate::services::fetch::Fetcher;
 use crate::services::programs::Programs;
@@ -111,7 +112,7 @@ impl Miner {
         let deps = Arc::new(Deps {
             key,
             chain_id,
-            config,
+            operation: Operation::new(config),
             fetcher: Fetcher::new(net.clone(), contents.clone()),
             programs: Programs::new(engine, contents.clone()),
             net,
@@ -151,8 +152,8 @@ impl Miner {
         tasks.spawn(collect::run(Arc::clone(&deps), self.collect));
         tasks.spawn(discovery::find(Arc::clone(&deps)));
         tasks.spawn(discovery::run(Arc::clone(&deps)));
-        let cores = deps.config.cores().get();
-        observe::started(deps.owner(), cores, deps.config.exposure_initial);
+        let cores = deps.config().cores().get();
+        observe::started(deps.owner(), cores, deps.config().exposure_initial);
         tokio::select! {
             () = shutdown => {}
             () = deps.stop.draining.cancelled() => {}
@@ -178,7 +179,7 @@ fn start_workers(deps: &Deps) -> Result<Vec<thread::JoinHandle<()>>, MinerError>
         let named = thread::Builder::new().name(format!("unit-{number}"));
         named.spawn(move || runner.work())
     };
-    let started = (0..deps.config.cores().get()).map(start);
+    let started = (0..deps.config().cores().get()).map(start);
     let started: Result<_, _> = started.collect();
     started.map_err(MinerError::Thread)
 }
@@ -190,7 +191,7 @@ async fn drain(deps: &Deps) {
     deps.console.stopping(running);
     deps.stop.draining.cancel();
     deps.runner.give_back_queued().await;
-    if timeout(deps.config.drain(), deps.runner.idle())
+    if timeout(deps.config().drain(), deps.runner.idle())
         .await
         .is_err()
     {

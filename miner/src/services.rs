@@ -7,12 +7,14 @@
 //! - [`results`] makes claims durable, then sends them; [`uploads`] the large ones
 //! - [`answers`] checks countersignatures and makes them durable
 //! - [`collect`] pulls pay
+//! - [`operate`] does what the operator says
 
 pub mod answers;
 pub mod collect;
 pub mod desk;
 pub mod discovery;
 pub mod fetch;
+pub mod operate;
 pub mod orders;
 pub mod programs;
 pub mod results;
@@ -42,6 +44,7 @@ use crate::infra::console::Console;
 use crate::infra::contents::Contents;
 use crate::infra::observe;
 use crate::infra::store::{Store, StoreError};
+use crate::operation::Operation;
 
 /// Longest module: what compilers make of very large programs.
 pub const MODULE_BYTES_MAX: u64 = 64 << 20;
@@ -53,8 +56,8 @@ pub struct Deps {
     pub key: MachineKey,
     /// The chain every signature is made for.
     pub chain_id: u64,
-    /// What this machine gives and wants.
-    pub config: MinerConfig,
+    /// The config, and what an operator has said since the start.
+    pub operation: Operation,
     /// The network.
     pub net: Net,
     /// The chain.
@@ -88,13 +91,20 @@ impl Deps {
         self.key.address()
     }
 
+    /// What this machine gives and wants now; a `reload` makes others.
+    #[must_use]
+    pub fn config(&self) -> Arc<MinerConfig> {
+        self.operation.config()
+    }
+
     /// What this machine takes on.
     #[must_use]
     pub fn own_limits(&self) -> OwnLimits {
+        let config = self.config();
         OwnLimits {
-            pages_max: self.config.pages_max(),
+            pages_max: config.pages_max(),
             module_bytes_max: MODULE_BYTES_MAX,
-            net_price_min: self.config.net_price_min,
+            net_price_min: config.net_price_min,
         }
     }
 

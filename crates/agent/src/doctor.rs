@@ -128,7 +128,7 @@ impl Diagnosis {
         let (warn, fail) = (count(Verdict::Warn), count(Verdict::Fail));
         let _ = writeln!(
             text,
-            "{} checks, {warn} warnings, {fail} failures",
+            "{} checks: {warn} warn, {fail} fail",
             self.findings.len()
         );
         text
@@ -245,8 +245,13 @@ impl Diagnosis {
 pub fn chain_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
+    let mut last = text.clone();
     while let Some(cause) = source {
-        let _ = write!(text, ": {cause}");
+        let said = cause.to_string();
+        if said != last {
+            let _ = write!(text, ": {said}");
+        }
+        last = said;
         source = cause.source();
     }
     text
@@ -289,9 +294,6 @@ mod tests {
         let text = found.text();
         assert!(text.contains("fail  rpc       no answer\n"), "{text}");
         assert!(text.contains("hint: start it"), "{text}");
-        assert!(
-            text.ends_with("2 checks, 1 warnings, 1 failures\n"),
-            "{text}"
-        );
+        assert!(text.ends_with("2 checks: 1 warn, 1 fail\n"), "{text}");
     }
 }

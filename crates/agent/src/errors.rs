@@ -236,7 +236,7 @@ impl Code {
             Self::NotRunning => entry(
                 "not-running",
                 Failure,
-                true,
+                false,
                 UNTOUCHED,
                 [
                     "`drain`, `resume` and `reload` talk to a running agent, and there is none in this home",
@@ -266,7 +266,7 @@ impl Code {
             Self::Unhealthy => entry(
                 "unhealthy",
                 Failure,
-                true,
+                false,
                 UNTOUCHED,
                 [
                     "`doctor` found something that does not work",

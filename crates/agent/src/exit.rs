@@ -124,9 +124,15 @@ impl<E: Error + Send + Sync + 'static> From<E> for UserError {
 #[must_use]
 pub fn report(error: &UserError) -> String {
     let mut text = format!("error[{}]: {}", error.code.name(), error.cause);
+    let mut last = error.cause.to_string();
     let mut source = error.cause.source();
     while let Some(cause) = source {
-        let _ = write!(text, "\n  because: {cause}");
+        // Libraries wrap an error in one that says the same.
+        let said = cause.to_string();
+        if said != last {
+            let _ = write!(text, "\n  because: {said}");
+        }
+        last = said;
         source = cause.source();
     }
     if let Some(hint) = &error.hint {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,6 +53,46 @@ impl Health {
     }
 }
 
+/// Where a config says that metrics and health are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Listen {
+    /// The program's own port on loopback, or another one when that is taken.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Off,
+    /// Here and nowhere else.
+    At(SocketAddr),
+}
+
+/// A text that says no such thing.
+#[derive(Clone, Debug, Error)]
+#[error("`{0}` is none of \"auto\", \"off\" and an address such as \"127.0.0.1:9641\"")]
+pub struct NotAListen(String);
+
+impl TryFrom<String> for Listen {
+    type Error = NotAListen;
+
+    fn try_from(text: String) -> Result<Self, NotAListen> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            addr => addr.parse().map(Self::At).map_err(|_| NotAListen(text)),
+        }
+    }
+}
+
+impl From<Listen> for String {
+    fn from(listen: Listen) -> Self {
+        match listen {
+            Listen::Auto => "auto".to_owned(),
+            Listen::Off => "off".to_owned(),
+            Listen::At(addr) => addr.to_string(),
+        }
+    }
+}
+
 /// What is served.
 pub trait Source: Send + Sync + 'static {
     /// The program's word: `hub`, `miner`, `chain`.
@@ -81,12 +122,21 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Takes the address. If it is `fallible`, a default nobody asked for, and in use, another port of the same machine
-    /// is taken: several agents on one machine each have one.
+    /// Takes the address the config says, if any. `port` is the program's own; several agents on one machine each get
+    /// one.
     ///
     /// # Errors
     /// [`HttpError`].
-    pub async fn bind(addr: SocketAddr, fallible: bool) -> Result<Self, HttpError> {
+    pub async fn open(listen: Listen, port: u16) -> Result<Option<Self>, HttpError> {
+        let own = SocketAddr::from(([127, 0, 0, 1], port));
+        Ok(match listen {
+            Listen::Off => None,
+            Listen::Auto => Some(Self::bind(own, true).await?),
+            Listen::At(addr) => Some(Self::bind(addr, false).await?),
+        })
+    }
+
+    async fn bind(addr: SocketAddr, fallible: bool) -> Result<Self, HttpError> {
         let error = |source| HttpError { addr, source };
         let listener = match TcpListener::bind(addr).await {
             Err(found) if fallible && found.kind() == io::ErrorKind::AddrInUse => {

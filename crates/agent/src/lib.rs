@@ -12,6 +12,7 @@ pub mod files;
 pub mod home;
 pub mod http;
 pub mod logging;
+pub mod maintenance;
 pub mod metrics;
 pub mod shutdown;
 

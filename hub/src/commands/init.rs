@@ -4,7 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 
 use gio_agent::files::{Access, write_durably};
-use gio_agent::{ExitStatus, Home, HomeError, UserError};
+use gio_agent::http::Listen;
+use gio_agent::{Code, ExitStatus, Home, HomeError, UserError};
 use gio_evm::Deployment;
 use gio_keys::MachineKey;
 use gio_protocol::PricePerPu;
@@ -51,8 +52,10 @@ pub(crate) fn init(home: &Home, args: &Init) -> Result<(), UserError> {
 
 fn config(args: &Init) -> Result<Config, UserError> {
     let path = args.contracts.display();
-    let text = fs::read_to_string(&args.contracts)
-        .map_err(|error| usage(error).hint(format!("--contracts {path} must be a file")))?;
+    let text = fs::read_to_string(&args.contracts).map_err(|error| {
+        UserError::of(Code::Usage, format!("cannot read {path}: {error}"))
+            .hint("--contracts names the file with the addresses of the contracts")
+    })?;
     let contracts: Deployment = serde_json::from_str(&text).map_err(|error| {
         usage(error).hint(format!("{path} must be a deployment's contracts.json"))
     })?;
@@ -73,6 +76,7 @@ fn config(args: &Init) -> Result<Config, UserError> {
         },
         bootstrap: args.bootstrap.clone(),
         mdns: false,
+        metrics_listen: Listen::Auto,
         contracts,
         hub: HubConfig {
             name: args.name.clone(),

@@ -5,7 +5,7 @@ use gio_evm::{WalletInfo, WalletState};
 use gio_protocol::{Address, Gio};
 use serde_json::{Value, json};
 
-use super::{config, connect, usage, wallet_of};
+use super::{config, connect, key, wallet_of};
 use crate::domain::stage::Stage;
 use crate::infra::store::{DealRow, Store};
 
@@ -52,7 +52,7 @@ impl Figures {
 
 pub(crate) async fn status(home: &Home, as_json: bool) -> Result<(), UserError> {
     let config = config(home)?;
-    let owner = home.key().map_err(usage)?.address();
+    let owner = key(home)?.address();
     let chain = connect(&config, None).await?;
     let wallet = wallet_of(&config, &chain, owner).await?;
     let figures = Figures::of(wallet, &chain.wallet(wallet).await?);

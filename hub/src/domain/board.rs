@@ -10,6 +10,7 @@
 //! back rests, and a newcomer gets few units until it has shown results.
 
 mod deal;
+mod machines;
 mod miner;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use super::deal::DealInfo;
 use super::owed::Owed;
 
 pub use self::deal::{EARLIER_MAX, NEVER_MAX, REST_SECONDS_MAX};
+pub use self::machines::{Machines, Trouble};
 pub use self::miner::{GRACE_SECONDS, WINDOW_FIRST};
 
 /// One miner's connection; a reconnect is another session.
@@ -142,6 +144,8 @@ pub struct Restored {
     pub done: Vec<(u32, Address, Cu)>,
     /// Unit, miner, and when it was given out.
     pub assigned: Vec<(u32, Address, UnixSeconds)>,
+    /// The buyer cancelled: nothing is given out any more (R10).
+    pub stopped: bool,
 }
 
 /// All deals being worked on and all miners that are or were just connected.
@@ -154,6 +158,8 @@ pub struct Board {
     served: DealId,
     /// The miner that was served last, for the same reason.
     served_miner: Address,
+    /// Units that came back without anybody saying why, until [`Self::take_troubles`].
+    troubles: Vec<Trouble>,
 }
 
 impl Board {
@@ -166,6 +172,7 @@ impl Board {
             unit_seconds,
             served: DealId(B256::ZERO),
             served_miner: Address::ZERO,
+            troubles: Vec::new(),
         }
     }
 
@@ -208,8 +215,18 @@ impl Board {
             }
         }
         deal.queue_rest();
+        if restored.stopped {
+            deal.stop();
+        }
         self.deals.insert(id, deal);
         effects
+    }
+
+    /// The buyer cancelled: no unit of the deal is given out any more; running ones go on (R10).
+    pub fn stop(&mut self, id: DealId) {
+        if let Some(deal) = self.deals.get_mut(&id) {
+            deal.stop();
+        }
     }
 
     /// Forgets a deal that is posted or over.
@@ -236,6 +253,7 @@ impl Board {
                 effects.push(Effect::Keep { miner, unit });
             } else if let Some(deal) = self.deals.get_mut(&unit.deal) {
                 deal.requeue(unit.unit, miner);
+                self.troubles.push(Trouble::dropped(unit, miner));
                 dropped.insert(unit.deal);
                 effects.push(Effect::Requeue(unit));
             }
@@ -359,6 +377,8 @@ impl Board {
             .map(|(unit, _)| Effect::Requeue(*unit))
             .collect();
         for (unit, miner) in late {
+            self.troubles
+                .push(Trouble::late(unit, miner, self.unit_seconds));
             if let Some(found) = self.miners.get_mut(&miner) {
                 found.shrink(Failure::ForNow);
             }
@@ -506,6 +526,7 @@ impl Board {
             for unit in miner.running() {
                 if let Some(deal) = self.deals.get_mut(&unit.deal) {
                     deal.requeue(unit.unit, address);
+                    self.troubles.push(Trouble::gone(unit, address));
                     effects.push(Effect::Requeue(unit));
                 }
             }

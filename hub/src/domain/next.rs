@@ -16,6 +16,8 @@ pub struct DealView<'a> {
     /// The dispatcher has it.
     pub is_on_board: bool,
     pub is_confirmed: bool,
+    /// The buyer cancelled; claims of units given out before are taken until then (R10).
+    pub cancelled_until: Option<UnixSeconds>,
     pub window_end: Option<UnixSeconds>,
 }
 
@@ -24,7 +26,7 @@ pub struct DealView<'a> {
 pub enum Step {
     /// Put it on the board.
     Begin,
-    /// It is nearly due: post what is done, if anything is.
+    /// It is nearly due, or cancelled: post what is done, if anything is.
     PostWhatIsDone,
     /// Post its result.
     Post,
@@ -46,6 +48,9 @@ pub fn next_step(deal: &DealView<'_>, now: UnixSeconds) -> Step {
     match deal.stage {
         Stage::Open | Stage::Running | Stage::Assembling if now > due => Step::Refund,
         Stage::Open | Stage::Running if now.after(post_margin(deal.terms)) >= due => {
+            Step::PostWhatIsDone
+        }
+        Stage::Open | Stage::Running if deal.cancelled_until.is_some_and(|until| now >= until) => {
             Step::PostWhatIsDone
         }
         Stage::Open | Stage::Running if !deal.is_on_board => Step::Begin,
@@ -85,6 +90,7 @@ mod tests {
                 terms: &terms,
                 is_on_board,
                 is_confirmed: false,
+                cancelled_until: None,
                 window_end: None,
             };
             next_step(&view, UnixSeconds(now))
@@ -112,6 +118,27 @@ mod tests {
     }
 
     #[test]
+    fn r10_a_cancelled_deal_is_posted_when_its_grace_is_over() {
+        let mut terms = terms();
+        terms.open_by = UnixSeconds(1_000);
+        terms.deliver_by = UnixSeconds(2_000);
+        let step = |now| {
+            let view = DealView {
+                stage: Stage::Running,
+                terms: &terms,
+                is_on_board: true,
+                is_confirmed: false,
+                cancelled_until: Some(UnixSeconds(1_500)),
+                window_end: None,
+            };
+            next_step(&view, UnixSeconds(now))
+        };
+        assert_eq!(step(1_499), Step::Wait);
+        assert_eq!(step(1_500), Step::PostWhatIsDone);
+        assert_eq!(step(2_001), Step::Refund);
+    }
+
+    #[test]
     fn a_posted_deal_is_settled_by_the_buyer_or_by_time() {
         let terms = terms();
         let step = |is_confirmed, window_end: Option<u64>| {
@@ -120,6 +147,7 @@ mod tests {
                 terms: &terms,
                 is_on_board: false,
                 is_confirmed,
+                cancelled_until: None,
                 window_end: window_end.map(UnixSeconds),
             };
             next_step(&view, UnixSeconds(5_000))

@@ -58,6 +58,9 @@ pub enum NoQuote {
     /// The hub has as many deals as it takes.
     #[error("this hub has {0} deals under way and takes no more now")]
     Busy(u32),
+    /// Its operator wants to stop it.
+    #[error("this hub is draining: it finishes what it has and takes no new deals")]
+    Draining,
     /// The caller asks and asks.
     #[error("this hub has given you {0} quotes that are still valid")]
     TooMany(u32),

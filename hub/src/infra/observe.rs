@@ -1,10 +1,13 @@
 //! Everything the hub tells its operator, one function per event. No other file logs.
 
 use std::error::Error;
+use std::net::SocketAddr;
 
-use gio_protocol::{Address, B256, Cu, DealId, Gio};
+use gio_agent::control::Reply;
+use gio_protocol::{Address, B256, Cu, DealId, Gio, UnixSeconds};
 use tracing::{debug, error, info, warn};
 
+use super::metrics;
 use crate::domain::stage::Stage;
 
 /// Longest text of a stranger in a log line.
@@ -43,14 +46,22 @@ pub(crate) fn announced(sequence: u64) {
 }
 
 pub(crate) fn quoted(buyer: Address, price: Gio) {
+    metrics::QUOTES.inc();
     debug!(%buyer, %price, "quote given");
 }
 
 pub(crate) fn refused(buyer: Address, error: &dyn Error) {
+    metrics::REFUSALS.inc();
     info!(%buyer, reason = chain(error), "deal refused");
 }
 
 pub(crate) fn stage(deal: DealId, stage: Stage) {
+    match stage {
+        Stage::Signed => metrics::DEALS_SIGNED.inc(),
+        Stage::Settled => metrics::DEALS_SETTLED.inc(),
+        Stage::Refunded | Stage::Cancelled | Stage::Refuted => metrics::DEALS_REFUNDED.inc(),
+        Stage::Open | Stage::Running | Stage::Assembling | Stage::Posted | Stage::Expired => {}
+    }
     info!(%deal, stage = stage.name(), "deal moved on");
 }
 
@@ -67,14 +78,17 @@ pub(crate) fn miner_too_slow(miner: Address) {
 }
 
 pub(crate) fn units_assigned(count: usize) {
+    metrics::UNITS_ASSIGNED.add(count as u64);
     debug!(count, "units assigned");
 }
 
 pub(crate) fn units_requeued(count: usize) {
+    metrics::UNITS_REQUEUED.add(count as u64);
     debug!(count, "units back in the queue");
 }
 
 pub(crate) fn claim_refused(miner: Address, deal: DealId, unit: u32, reason: &str) {
+    metrics::CLAIMS_REFUSED.inc();
     warn!(%miner, %deal, unit, reason, "claim refused");
 }
 
@@ -83,7 +97,35 @@ pub(crate) fn units_failed(miner: Address, count: usize, deal: DealId, reason: &
 }
 
 pub(crate) fn result_posted(deal: DealId, root: B256, cu: Cu) {
+    metrics::DEALS_POSTED.inc();
     info!(%deal, %root, %cu, "result posted");
+}
+
+pub(crate) fn cancelled(deal: DealId, until: UnixSeconds) {
+    info!(%deal, %until, "the buyer cancelled; what runs is finished");
+}
+
+pub(crate) fn serving_metrics(addr: SocketAddr) {
+    info!(%addr, "metrics and health are served");
+}
+
+pub(crate) fn without_control(error: &dyn Error) {
+    warn!(
+        error = chain(error),
+        "drain, resume and reload cannot reach this hub; SIGHUP and SIGTERM do"
+    );
+}
+
+pub(crate) fn reloaded(outcome: &Reply) {
+    if outcome.done {
+        info!("prices and limits were read again");
+    } else {
+        warn!(reason = outcome.text, "the config was not taken over");
+    }
+}
+
+pub(crate) fn draining(units: u64) {
+    info!(units, "finishing what runs");
 }
 
 pub(crate) fn foreign_result(deal: DealId, root: B256) {
@@ -91,6 +133,7 @@ pub(crate) fn foreign_result(deal: DealId, root: B256) {
 }
 
 pub(crate) fn miner_paid(deal: DealId, miner: Address, net: Gio, gross: Gio) {
+    metrics::PAID_NET.add(net.units());
     info!(%deal, %miner, %net, %gross, "miner paid");
 }
 
@@ -122,10 +165,12 @@ pub(crate) fn too_early(what: &'static str, deal: DealId, error: &dyn Error) {
 }
 
 pub(crate) fn retrying(what: &'static str, error: &dyn Error) {
+    metrics::RETRIES.inc();
     warn!(what, error = chain(error), "will try again");
 }
 
 pub(crate) fn retrying_deal(what: &'static str, deal: DealId, error: &dyn Error) {
+    metrics::RETRIES.inc();
     warn!(what, %deal, error = chain(error), "will try again");
 }
 

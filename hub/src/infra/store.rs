@@ -5,12 +5,15 @@
 //! rows at a time. Nothing is announced before its commit returned. Transactions begin with a write, so that none has
 //! to start over because another came between its reading and its writing.
 
+mod cancellations;
+mod check;
 mod contents;
 mod deals;
 mod payouts;
 mod quotes;
 #[cfg(test)]
 pub(crate) mod tests;
+mod troubles;
 mod work;
 
 use std::path::Path;
@@ -23,9 +26,12 @@ use sqlx::sqlite::{
 use sqlx::{Row as _, SqlitePool};
 use thiserror::Error;
 
+pub use cancellations::Cancellation;
+pub use check::integrity;
 pub use contents::{ContentRow, Dropped};
 pub use deals::{Added, DealRow, Load, NewDeal, Posted, Settled, StageEvent};
 pub use payouts::{MinerAccount, PayoutRow};
+pub use troubles::{TROUBLES_MAX, TroubleRow};
 pub use work::{AcceptedClaim, BLOB_BYTES_MAX, WorkBatch};
 
 /// Readers beside the one writer: one per concurrent API call that touches the disk.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use gio_net::{ANNOUNCEMENT_SECONDS, Announcement, Net};
 use gio_protocol::{UnixSeconds, least_gross_price};
-use tokio::time::timeout;
 
 use crate::hub::Hub;
 use crate::infra::observe;
@@ -17,6 +16,11 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Runs until the hub stops.
 pub(crate) async fn run(hub: Arc<Hub>, net: Net) -> Result<(), StoreError> {
     while !hub.stop.is_cancelled() {
+        if hub.operation.is_draining() {
+            // Who asks again hears of another hub, or of this one when it takes deals again.
+            hub.operation.changed(EVERY, &hub.stop).await;
+            continue;
+        }
         let now = UnixSeconds(gio_agent::unix_now());
         let sequence = hub.store.next_sequence(now).await?;
         let announcement = announcement(&hub, &net, sequence, now);
@@ -26,13 +30,14 @@ pub(crate) async fn run(hub: Arc<Hub>, net: Net) -> Result<(), StoreError> {
             Some(Err(error)) => observe::retrying("announcing", &error),
             None => break,
         }
-        let _ = timeout(EVERY, hub.stop.cancelled()).await;
+        hub.operation.changed(EVERY, &hub.stop).await;
     }
     Ok(())
 }
 
 fn announcement(hub: &Hub, net: &Net, sequence: u64, now: UnixSeconds) -> Announcement {
-    let prices = &hub.config.prices;
+    let config = hub.config();
+    let prices = &config.prices;
     Announcement {
         owner: hub.key.address(),
         wallet: hub.wallet,
@@ -44,9 +49,9 @@ fn announcement(hub: &Hub, net: &Net, sequence: u64, now: UnixSeconds) -> Announ
         // The config was checked: its prices are in range.
         gross_price: least_gross_price(prices.net_price, prices.margin).unwrap_or(prices.net_price),
         net_price: prices.net_price,
-        region: hub.config.hub.region.clone(),
+        region: config.hub.region.clone(),
         kinds: vec!["wasm".to_owned()],
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        name: hub.config.hub.name.clone(),
+        name: config.hub.name.clone(),
     }
 }

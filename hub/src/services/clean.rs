@@ -31,7 +31,7 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
 
 async fn clean(hub: &Hub) -> Result<(), ContentError> {
     let now = hub.now();
-    let days = hub.config.limits.result_days;
+    let days = hub.config().limits.result_days;
     let before = UnixSeconds(now.0.saturating_sub(days * 24 * 3600));
     let quiet = UnixSeconds(now.0.saturating_sub(QUIET_SECONDS));
     hub.store.drop_quotes_before(now).await?;

@@ -12,7 +12,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gio_protocol::DealId;
+use gio_protocol::{DealId, UnixSeconds};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -40,6 +40,7 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
         steps: JoinSet::new(),
         busy: BTreeSet::new(),
         begun: BTreeSet::new(),
+        cancelled: BTreeMap::new(),
         resting: BTreeMap::new(),
     };
     while !hub.stop.is_cancelled() {
@@ -66,6 +67,8 @@ struct Steward {
     busy: BTreeSet<DealId>,
     /// Deals the dispatcher has.
     begun: BTreeSet<DealId>,
+    /// Deals whose buyers cancelled, and until when their claims are taken.
+    cancelled: BTreeMap<DealId, UnixSeconds>,
     /// Steps that failed, or whose effect is still on its way, and until when they are not tried again.
     resting: BTreeMap<DealId, (Step, Instant)>,
 }
@@ -78,6 +81,7 @@ impl Steward {
         let deals = self.hub.store.deals_to_carry(self.hub.now()).await?;
         let known: BTreeSet<DealId> = deals.iter().map(|deal| deal.id).collect();
         self.begun.retain(|deal| known.contains(deal));
+        self.cancelled = self.hub.store.cancelled_until().await?;
         for deal in deals {
             if self.steps.len() >= STEPS_MAX {
                 break;
@@ -100,6 +104,7 @@ impl Steward {
             terms: &deal.terms,
             is_on_board: self.begun.contains(&deal.id),
             is_confirmed: deal.confirmation.is_some(),
+            cancelled_until: self.cancelled.get(&deal.id).copied(),
             window_end: deal.posted.and_then(|posted| posted.window_end),
         }
     }

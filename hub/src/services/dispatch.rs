@@ -22,10 +22,10 @@ use self::turn::Turn;
 use crate::domain::board::{Board, Session};
 use crate::domain::stage::Stage;
 use crate::hub::Hub;
-use crate::infra::observe;
 use crate::infra::store::{StoreError, WorkBatch};
+use crate::infra::{metrics, observe};
 
-pub(crate) use self::messages::{Acceptance, Command, Grants, Outcome, ToMiner};
+pub(crate) use self::messages::{Acceptance, Command, Grants, Outcome, Question, ToMiner, View};
 
 /// Commands waiting for the dispatcher; senders wait when it is full.
 pub(crate) const INBOX: usize = 4096;
@@ -52,6 +52,7 @@ pub(crate) async fn run(
                 dispatcher.note(late, &mut turn);
                 dispatcher.finish(turn).await?;
                 dispatcher.prune();
+                dispatcher.measure();
             }
             count = inbox.recv_many(&mut commands, TURN_MAX) => {
                 if count == 0 {
@@ -77,6 +78,8 @@ struct Dispatcher {
     running: BTreeSet<DealId>,
     /// Nothing is given out any more.
     is_stopping: bool,
+    /// Nothing is given out until further notice.
+    is_paused: bool,
 }
 
 /// Where a miner can be told things.
@@ -96,13 +99,14 @@ impl Drop for Connection {
 
 impl Dispatcher {
     fn new(hub: Arc<Hub>) -> Self {
-        let board = Board::new(hub.config.hub.unit_seconds);
+        let board = Board::new(hub.config().hub.unit_seconds);
         Self {
             hub,
             board,
             connections: BTreeMap::new(),
             running: BTreeSet::new(),
             is_stopping: false,
+            is_paused: false,
         }
     }
 
@@ -125,11 +129,13 @@ impl Dispatcher {
                 self.board.set_owed(miner, owed);
             }
         }
-        if !self.is_stopping {
+        if !self.is_stopping && !self.is_paused {
             let given = self.board.fill(now);
             self.note(given, &mut turn);
         }
         self.hub.store.write_work(&turn.batch, now).await?;
+        turn.troubles.extend(self.board.take_troubles());
+        self.hub.store.add_troubles(&turn.troubles, now).await?;
         self.move_on(&turn).await?;
         self.tell(turn);
         self.note_who_waits();
@@ -167,6 +173,14 @@ impl Dispatcher {
         self.hub.progress.prune(on_board);
     }
 
+    /// The gauges; twice a second is often enough for whoever looks at them.
+    fn measure(&self) {
+        metrics::DEALS_RUNNING.set(self.board.deal_count());
+        metrics::UNITS_RUNNING.set(self.board.units_running());
+        metrics::UNITS_QUEUED.set(self.board.units_queued());
+        metrics::MINERS_CONNECTED.set(self.connections.len() as u64);
+    }
+
     fn tell(&mut self, turn: Turn) {
         if !turn.batch.assigned.is_empty() {
             observe::units_assigned(turn.batch.assigned.len());
@@ -202,6 +216,10 @@ impl Dispatcher {
         for done in turn.closed {
             // Whoever asked may have given up.
             let _ = done.send(());
+        }
+        for (question, answer) in turn.asked {
+            // As above.
+            let _ = answer.send(self.view(question));
         }
     }
 }

@@ -42,7 +42,7 @@ enum WatchError {
 
 /// Runs until the hub stops.
 pub(crate) async fn run(hub: Arc<Hub>, head: watch::Sender<BlockHead>) -> Result<(), StoreError> {
-    let pause = Duration::from_millis(hub.config.hub.poll_ms);
+    let pause = Duration::from_millis(hub.config().hub.poll_ms);
     while !hub.stop.is_cancelled() {
         let wait = match hub.unless_stopped(Box::pin(look(&hub, &head))).await {
             Some(Ok(())) => pause,
@@ -65,11 +65,12 @@ pub(crate) async fn run(hub: Arc<Hub>, head: watch::Sender<BlockHead>) -> Result
 async fn look(hub: &Arc<Hub>, head: &watch::Sender<BlockHead>) -> Result<(), WatchError> {
     let newest = hub.chain.head().await?;
     head.send_replace(newest);
+    hub.operation.saw_chain();
     let cursor = match hub.store.cursor().await? {
         Some(cursor) => cursor,
         None => beginning(hub, newest).await?,
     };
-    let confirmed = newest.number.saturating_sub(hub.config.hub.confirmations);
+    let confirmed = newest.number.saturating_sub(hub.config().hub.confirmations);
     if cursor.block >= confirmed {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use crate::golden::Golden;
 use crate::support::{FakeMiner, Market, gio, soon};
 
 fn hub(args: &[&str]) -> Output {
@@ -38,29 +39,101 @@ fn fails(args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), text(&output.stderr))
 }
 
-/// A file beside the tests holds what is expected; `UPDATE_GOLDEN=1` writes it anew.
-fn assert_golden(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, expected, "{} differs", path.display());
+#[test]
+fn help_pages_are_as_written_down() {
+    golden().check_help();
+}
+
+fn golden() -> Golden {
+    let (program, package) = (env!("CARGO_BIN_EXE_gio-hub"), env!("CARGO_MANIFEST_DIR"));
+    Golden::new(program, "gio-hub", package)
 }
 
 #[test]
-fn help_pages_are_as_written_down() {
-    for command in ["", "init", "register", "start", "status", "address"] {
-        let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
-        let name = if command.is_empty() {
-            "gio-hub"
-        } else {
-            command
-        };
-        assert_golden(&format!("{name}.txt"), &ok(&args));
-    }
+fn every_command_says_what_is_wrong_as_written_down() {
+    let (dir, home, contracts) = folder();
+    let mut golden = golden();
+    golden.replace(dir.path().display().to_string(), "DIR");
+    let contract_commands: [&[&str]; 2] = [
+        &[
+            "register",
+            "--deposit",
+            "50",
+            "--endpoint",
+            "/ip4/127.0.0.1/tcp/7701",
+        ],
+        &["start"],
+    ];
+    let commands: [&[&str]; 6] = [
+        &["address"],
+        &["status"],
+        &["drain"],
+        &["resume"],
+        &["reload"],
+        &["doctor"],
+    ];
+    let at_home = |command: &[&str]| {
+        let home = ["--home", &home];
+        command
+            .iter()
+            .chain(&home)
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let check = |file: &str| {
+        let lines: Vec<Vec<String>> = commands
+            .iter()
+            .chain(&contract_commands)
+            .map(|command| at_home(command))
+            .collect();
+        let lines: Vec<Vec<&str>> = lines
+            .iter()
+            .map(|line| line.iter().map(String::as_str).collect())
+            .collect();
+        let lines: Vec<&[&str]> = lines.iter().map(Vec::as_slice).collect();
+        golden.check_lines(file, &lines);
+    };
+    check("errors-without-home");
+    // Port 9 is the discard port: nothing serves an RPC there.
+    let rpc = "http://127.0.0.1:9";
+    ok(&[
+        "init",
+        "--home",
+        &home,
+        "--rpc",
+        rpc,
+        "--contracts",
+        &contracts,
+        "--listen",
+        "/ip4/127.0.0.1/tcp/0",
+    ]);
+    check("errors-without-chain");
+    let init = [
+        "init",
+        "--home",
+        &home,
+        "--rpc",
+        rpc,
+        "--contracts",
+        &contracts,
+    ];
+    golden.check_lines(
+        "errors-init",
+        &[&init, &["init"], &["strat"], &["start", "--hom"]],
+    );
+    let path = Path::new(&home).join("config.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("net_price", "net_prize")).unwrap();
+    golden.check_lines(
+        "errors-config",
+        &[
+            &["start", "--home", &home],
+            &["doctor", "--json", "--home", &home],
+        ],
+    );
+    std::fs::write(&path, config).unwrap();
+    std::fs::write(Path::new(&home).join("key"), "no key").unwrap();
+    golden.check_lines("errors-key", &[&["start", "--home", &home]]);
 }
 
 /// A folder with a deployment's file and the path of a home that is not there yet.
@@ -136,7 +209,7 @@ fn init_refuses_what_start_could_not_use_and_leaves_nothing() {
     let garbage = dir.path().join("garbage.json").display().to_string();
     std::fs::write(&garbage, "{}").unwrap();
     let rows: [(&[&str], &str); 6] = [
-        (&["--contracts", &missing], "must be a file"),
+        (&["--contracts", &missing], "cannot read"),
         (&["--contracts", &garbage], "contracts.json"),
         (
             &["--contracts", &contracts, "--listen", "localhost:1"],
@@ -160,10 +233,7 @@ fn init_refuses_what_start_could_not_use_and_leaves_nothing() {
         .concat();
         let (code, said) = fails(&args);
         assert_eq!(code, 2, "{said}");
-        assert!(
-            said.starts_with("error: ") && said.contains(words),
-            "{said}"
-        );
+        assert!(said.starts_with("error[") && said.contains(words), "{said}");
     }
     assert!(!Path::new(&home).exists());
 }
@@ -174,7 +244,10 @@ fn errors_say_what_to_do() {
     for command in ["address", "status", "start"] {
         let (code, said) = fails(&[command, "--home", &home]);
         assert_eq!(code, 2, "{said}");
-        assert!(said.contains("\nhint: run `gio-hub init` first"), "{said}");
+        assert!(
+            said.contains("\nhint: `gio-hub init` makes a home"),
+            "{said}"
+        );
     }
     ok(&[
         "init",
@@ -188,7 +261,7 @@ fn errors_say_what_to_do() {
     let (code, said) = fails(&["status", "--home", &home]);
     assert_eq!(code, 14, "{said}");
     assert!(
-        said.contains("\nhint: check `rpc_url`") && said.contains("\nretry: "),
+        said.contains("\nhint: is the `rpc_url`") && said.contains("\nretry: "),
         "{said}"
     );
     let config = Path::new(&home).join("config.toml");
@@ -229,7 +302,7 @@ async fn a_hub_registers_once_and_shows_its_wallet() {
     ]);
     let (code, said) = fails(&["status", "--home", &home]);
     assert!(
-        code == 2 && said.contains("\nhint: run `gio-hub register` first"),
+        code == 2 && said.contains("\nnext: gio-hub register"),
         "{said}"
     );
     // The market's own hub has an account with gas.

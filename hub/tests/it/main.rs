@@ -4,10 +4,14 @@
 
 mod cli;
 mod content;
+#[path = "../../../tests/support/golden.rs"]
+mod golden;
 mod life;
 mod market;
 mod miners;
+mod operate;
 mod outage;
+mod people;
 mod refusals;
 mod restart;
 mod support;

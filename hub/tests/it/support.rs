@@ -258,6 +258,7 @@ fn write_home(
     change: impl FnOnce(&mut Config),
 ) {
     let mut config = Config {
+        metrics_listen: gio_agent::http::Listen::Auto,
         rpc_url: rpc.to_owned(),
         listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
         bootstrap: Vec::new(),

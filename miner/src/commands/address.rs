@@ -2,7 +2,7 @@
 
 use gio_agent::{Home, UserError};
 
-use super::usage;
+use super::key;
 use crate::infra::console;
 
 /// Prints the account.
@@ -10,7 +10,7 @@ use crate::infra::console;
 /// # Errors
 /// If there is no key.
 pub fn run(home: &Home) -> Result<(), UserError> {
-    let key = home.key().map_err(usage)?;
+    let key = key(home)?;
     console::line(key.address());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gio_agent::files::{Access, write_durably};
-use gio_agent::{ExitStatus, Home, HomeError, UserError};
+use gio_agent::{Code, ExitStatus, Home, HomeError, UserError};
 use gio_evm::Deployment;
 use gio_protocol::PricePerPu;
 
@@ -19,7 +19,8 @@ use crate::infra::console;
 pub fn run(home: &Home, args: &Init) -> Result<(), UserError> {
     let text = fs::read_to_string(&args.contracts).map_err(|error| {
         let path = args.contracts.display();
-        usage(error).hint(format!("--contracts {path} must be a file"))
+        UserError::of(Code::Usage, format!("cannot read {path}: {error}"))
+            .hint("--contracts names the file with the addresses of the contracts")
     })?;
     let contracts: Deployment = serde_json::from_str(&text).map_err(|error| {
         usage(error).hint("the file holds chain_id, token, factory and whitelist as JSON")

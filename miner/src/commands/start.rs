@@ -2,16 +2,25 @@
 
 use std::sync::Arc;
 
-use gio_agent::{ExitStatus, Home, UserError, shutdown_signal};
+use gio_agent::control::ControlSocket;
+use gio_agent::http::HttpServer;
+use gio_agent::{Code, Home, UserError, shutdown_signal};
 use gio_evm::{Chain, ConnectError};
 use gio_net::{Net, Services};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{config, usage};
+use super::{config, key, usage};
 use crate::config::Config;
 use crate::infra::chain::EvmChain;
 use crate::infra::console::Console;
+use crate::infra::metrics::{self, MinerSource};
+use crate::infra::observe;
 use crate::run::{Miner, Parts};
+use crate::services::{Deps, operate};
+
+/// Where the address of `/metrics` is written, in the home.
+const METRICS_ADDR: &str = "metrics.addr";
 
 /// Mines until the stop signal.
 ///
@@ -19,12 +28,16 @@ use crate::run::{Miner, Parts};
 /// Whatever keeps the miner from starting, or made it stop.
 pub async fn run(home: &Home) -> Result<(), UserError> {
     let config = config(home)?;
-    let key = home.key().map_err(usage)?;
-    let _lock = home.lock().map_err(usage)?;
+    let key = key(home)?;
+    let _lock = home.lock().map_err(|error| {
+        UserError::of(Code::HomeBusy, error).hint("stop the other one, or use a second --home")
+    })?;
     let owner = key.address();
     let chain = Chain::connect(&config.rpc_url, config.contracts, Some(key.secret_bytes()))
         .await
-        .map_err(|error| unreachable(error, &config))?;
+        .map_err(|error| told(error, &config))?;
+    let http = HttpServer::open(config.metrics_listen, metrics::PORT).await;
+    let http = http.map_err(|error| UserError::of(Code::NetInvalid, error))?;
     let stop_net = CancellationToken::new();
     let settings = config.net(key.clone()).map_err(usage)?;
     let net = Net::start(settings, stop_net.clone()).await?;
@@ -40,17 +53,50 @@ pub async fn run(home: &Home) -> Result<(), UserError> {
     let cores = parts.config.cores().get();
     parts.console.started(owner, cores, home.folder());
     let miner = Miner::build(home.folder(), parts).await?;
+    let doors = open_doors(home, &miner.deps(), http);
     let result = miner.run(shutdown_signal()).await;
+    doors.stop.cancel();
+    doors.tasks.join_all().await;
     stop_net.cancel();
     net.stopped().await;
     Ok(result?)
 }
 
-fn unreachable(error: ConnectError, config: &Config) -> UserError {
-    let transient = error.is_transient();
-    let told = UserError::new(error, ExitStatus::Unreachable).hint(format!(
+/// The operator's doors: metrics and health, the control socket, SIGHUP.
+struct Doors {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+fn open_doors(home: &Home, deps: &Arc<Deps>, http: Option<HttpServer>) -> Doors {
+    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    if let Some(server) = http {
+        observe::serving_metrics(server.addr());
+        // Only for people and tests that look for it.
+        let _ = std::fs::write(home.path(METRICS_ADDR), server.addr().to_string());
+        tasks.spawn(server.run(Arc::new(MinerSource(Arc::clone(deps))), stop.clone()));
+    }
+    match ControlSocket::bind(home) {
+        Ok(socket) => {
+            let (deps, home) = (Arc::clone(deps), home.clone());
+            let answer = move |request| std::future::ready(operate::answer(&deps, &home, request));
+            tasks.spawn(socket.run(answer, stop.clone()));
+        }
+        Err(error) => observe::without_control(&error),
+    }
+    tasks.spawn(operate::run(Arc::clone(deps), home.clone()));
+    Doors { tasks, stop }
+}
+
+/// Why the chain's door stays shut, and what to do.
+pub(super) fn told(error: ConnectError, config: &Config) -> UserError {
+    let code = match &error {
+        ConnectError::WrongChain { .. } => Code::WrongChain,
+        error if error.is_transient() => Code::RpcUnreachable,
+        _ => Code::ContractsWrong,
+    };
+    UserError::of(code, error).hint(format!(
         "is an RPC of chain {} at {}? `rpc_url` and `[contracts]` are in config.toml",
         config.contracts.chain_id, config.rpc_url
-    ));
-    if transient { told.retryable() } else { told }
+    ))
 }

@@ -4,7 +4,7 @@ use gio_agent::{Home, UserError};
 use gio_protocol::Gio;
 use serde::Serialize;
 
-use super::usage;
+use super::key;
 use crate::domain::trust::HubStatus;
 use crate::infra::console::{self, printable, pu};
 use crate::infra::store::{HubTotals, Store};
@@ -46,7 +46,7 @@ struct HubStatusLine {
 /// # Errors
 /// If there is no miner in this home, or its database cannot be read.
 pub async fn run(home: &Home, as_json: bool) -> Result<(), UserError> {
-    let owner = home.key().map_err(usage)?.address();
+    let owner = key(home)?.address();
     let path = home.path(DATABASE);
     let hubs = match path.exists() {
         true => Store::open_to_read(&path).await?.all_totals().await?,

@@ -347,6 +347,12 @@ impl Book {
         back.map(|key| (key, Refusal::Stopping)).collect()
     }
 
+    /// Other limits from now on; what was taken on stays.
+    pub fn set_limits(&mut self, own: OwnLimits, exposure_initial: Gio) {
+        self.own = own;
+        self.exposure.set_initial(exposure_initial);
+    }
+
     /// Everything this miner still has of the hub's: a hub that knows it gives none of it elsewhere.
     #[must_use]
     pub fn holding(&self) -> BTreeSet<UnitKey> {

@@ -84,6 +84,11 @@ impl Exposure {
         }
     }
 
+    /// Another trust in a hub that has never paid; what is reserved stays reserved.
+    pub fn set_initial(&mut self, initial: Gio) {
+        self.initial = initial;
+    }
+
     /// Most unpaid work, in net pay.
     #[must_use]
     pub fn limit(&self) -> Gio {

@@ -1,10 +1,13 @@
 //! Everything an operator can see: one function per event. Info is a change of state, warn is a retry or lost money.
 
 use std::error::Error;
+use std::net::SocketAddr;
 
+use gio_agent::control::Reply;
 use gio_protocol::{Address, B256, DealId, Gio, PricePerPu};
 use tracing::{debug, error, info, warn};
 
+use super::metrics;
 use crate::domain::order::UnitKey;
 use crate::domain::trust::Judgement;
 
@@ -14,6 +17,28 @@ type Cause<'a> = &'a (dyn Error + 'static);
 /// The miner runs.
 pub fn started(owner: Address, cores: u32, exposure_initial: Gio) {
     info!(%owner, cores, %exposure_initial, "miner started");
+}
+
+/// Where metrics and health are.
+pub fn serving_metrics(addr: SocketAddr) {
+    info!(%addr, "metrics and health are served");
+}
+
+/// Commands cannot reach this miner.
+pub fn without_control(failure: Cause<'_>) {
+    warn!(
+        failure,
+        "drain, resume and reload cannot reach this miner; SIGHUP and SIGTERM do"
+    );
+}
+
+/// The config was read again.
+pub fn reloaded(outcome: &Reply) {
+    if outcome.done {
+        info!("prices and limits were read again");
+    } else {
+        warn!(reason = outcome.text, "the config was not taken over");
+    }
 }
 
 /// A stop signal came.
@@ -58,6 +83,7 @@ pub fn deal_taken(wallet: Address, deal: DealId, net_price: PricePerPu) {
 
 /// An order was given back before it ran.
 pub fn order_refused(key: UnitKey, reason: Cause<'_>, retryable: bool) {
+    metrics::UNITS_REFUSED.inc();
     let UnitKey { deal, unit } = key;
     if retryable {
         debug!(%deal, unit, reason, "order given back");
@@ -68,22 +94,26 @@ pub fn order_refused(key: UnitKey, reason: Cause<'_>, retryable: bool) {
 
 /// A unit ended without a result.
 pub fn unit_failed(key: UnitKey, reason: Cause<'_>) {
+    metrics::UNITS_FAILED.inc();
     let UnitKey { deal, unit } = key;
     warn!(%deal, unit, reason, "unit failed");
 }
 
 /// Claims are on disk.
 pub fn claims_made(wallet: Address, count: usize) {
+    metrics::CLAIMS_MADE.add(count as u64);
     debug!(%wallet, count, "claims signed");
 }
 
 /// Claims are countersigned.
 pub fn claims_accepted(wallet: Address, count: usize) {
+    metrics::CLAIMS_ACCEPTED.add(count as u64);
     debug!(%wallet, count, "claims accepted");
 }
 
 /// The hub did not take a claim.
 pub fn claim_rejected(key: UnitKey, reason: &str) {
+    metrics::CLAIMS_REJECTED.inc();
     let UnitKey { deal, unit } = key;
     warn!(%deal, unit, reason, "claim rejected");
 }
@@ -123,6 +153,7 @@ pub fn payment_promised(wallet: Address, net: Gio, tx: B256) {
 
 /// Pay is in this miner's account.
 pub fn pulled(wallet: Address, amount: Gio, tx: Option<B256>) {
+    metrics::PAY_RECEIVED.add(amount.units());
     let tx = tx.map(tracing::field::display);
     info!(%wallet, %amount, tx, "pay arrived");
 }
@@ -134,5 +165,6 @@ pub fn pull_failed(wallet: Address, failure: Cause<'_>) {
 
 /// The chain did not answer; what it would have changed stays as it is.
 pub fn chain_silent(wallet: Address, failure: Cause<'_>) {
+    metrics::CHAIN_FAILURES.inc();
     warn!(%wallet, failure, "the chain does not answer");
 }

@@ -6,6 +6,7 @@
 //! `deals.accepted_*` equal the sums over the deal's accepted claims, because they change with them.
 
 mod change;
+mod check;
 mod read;
 mod rows;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::change::Change;
+pub use self::check::integrity;
 pub use self::rows::{
     ClaimRow, ClaimState, DealRow, HubRow, HubTotals, NotARow, PullRow, PullState, Totals,
     Unanswered,

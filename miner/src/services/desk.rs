@@ -171,6 +171,13 @@ impl Desk {
         self.state().book.limit()
     }
 
+    /// Works under other limits from now on.
+    pub(super) fn set_limits(&self, deps: &Deps) {
+        let initial = deps.config().exposure_initial;
+        self.state().book.set_limits(deps.own_limits(), initial);
+        self.publish_limit();
+    }
+
     /// Everything this miner still has of the hub's.
     #[must_use]
     pub fn holding(&self) -> BTreeSet<UnitKey> {
@@ -261,7 +268,7 @@ impl Desk {
 
 /// Orders of one hub at once: what it was told it may send, and as much again for what crosses on the way.
 fn held_max(deps: &Deps) -> usize {
-    let places = deps.config.cores().get() + deps.config.prefetch();
+    let places = deps.config().cores().get() + deps.config().prefetch();
     2 * places as usize
 }
 
@@ -279,7 +286,7 @@ async fn recall(
     let done = made
         .values()
         .fold(answered, |sum, made| sum.plus(made.work));
-    let exposure = Exposure::new(deps.config.exposure_initial, done, pulled);
+    let exposure = Exposure::new(deps.config().exposure_initial, done, pulled);
     let files = unanswered.iter().filter(|claim| claim.in_file);
     let outputs = files.filter_map(|claim| {
         let content = ContentRef {

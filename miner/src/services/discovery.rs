@@ -191,7 +191,7 @@ impl Discovery {
     }
 
     async fn open_and_close(&self, hubs: &[Arc<VerifiedAnnouncement>]) -> Result<(), StoreError> {
-        let config = &self.deps.config;
+        let config = self.deps.config();
         let candidates: Vec<Candidate> =
             hubs.iter().filter_map(|hub| self.candidate(hub)).collect();
         let chosen = choose(&candidates, config.net_price_min, config.hubs_max);

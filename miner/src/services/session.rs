@@ -62,6 +62,8 @@ enum SessionEnd {
     OtherHub { wallet: Address, chain_id: u64 },
     #[error("the stream was given up")]
     HungUp,
+    #[error("this miner takes units again")]
+    Resumed,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -121,6 +123,10 @@ impl Desk {
         let (mut tick, mut funds) = (every(TICK), every(FUNDS_EVERY));
         let draining = &self.deps.stop.draining;
         let mut told = false;
+        let mut pause = self.deps.operation.draining();
+        if *pause.borrow() {
+            pause.mark_changed();
+        }
         loop {
             tokio::select! {
                 next = inbound.message() => {
@@ -136,6 +142,14 @@ impl Desk {
                     self.refuse(&late);
                 }
                 _ = funds.tick() => self.refresh_aside(),
+                Ok(()) = pause.changed() => {
+                    if *pause.borrow_and_update() {
+                        self.send(Body::Draining(Draining {})).await;
+                    } else {
+                        // A new first message is how a hub hears that this miner takes units again.
+                        return Err(SessionEnd::Resumed);
+                    }
+                }
                 () = draining.cancelled(), if !told => {
                     told = true;
                     let back = self.state().book.stop();
@@ -168,7 +182,7 @@ impl Desk {
     }
 
     fn hello(&self) -> Hello {
-        let config = &self.deps.config;
+        let config = self.deps.config();
         Hello {
             owner: field::bytes(self.deps.owner()),
             machine_version: MACHINE_VERSION,

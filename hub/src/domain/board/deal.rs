@@ -45,6 +45,8 @@ pub(super) struct DealWork {
     earlier: BTreeMap<u32, VecDeque<Address>>,
     troubles: BTreeMap<Address, Trouble>,
     finished: bool,
+    /// The buyer cancelled (R10).
+    stopped: bool,
 }
 
 /// What a miner has against this deal.
@@ -68,6 +70,7 @@ impl DealWork {
             earlier: BTreeMap::new(),
             troubles: BTreeMap::new(),
             finished: false,
+            stopped: false,
         }
     }
 
@@ -135,7 +138,7 @@ impl DealWork {
 
     /// Whether a unit waits that the cap covers.
     pub(super) fn is_waiting(&self) -> bool {
-        self.queued() > 0 && self.covers(self.running.len() + 1, Cu(0))
+        !self.stopped && self.queued() > 0 && self.covers(self.running.len() + 1, Cu(0))
     }
 
     /// Whether this miner takes units of this deal now.
@@ -160,7 +163,18 @@ impl DealWork {
         }
     }
 
+    /// Whether this miner gave units of this deal back a moment ago, or too many for good.
+    pub(super) fn rests(&self, address: Address, now: UnixSeconds) -> bool {
+        let trouble = self.troubles.get(&address);
+        trouble.is_some_and(|trouble| trouble.until > now || trouble.never.len() >= NEVER_MAX)
+    }
+
     /* Moves */
+
+    /// Nothing is given out any more.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
 
     /// The next unit this miner may have; it stays queued until [`Self::start`].
     pub(super) fn next_for(&mut self, miner: Address) -> Option<u32> {

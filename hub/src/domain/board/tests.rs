@@ -1,6 +1,7 @@
 //! The board's rules one by one, then all of them against random events.
 
 mod events;
+mod people;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -529,6 +530,7 @@ fn a_restart_goes_on_where_the_disk_says() {
             (0, miner(3), NOW),
             (9, miner(3), NOW),
         ],
+        ..Restored::default()
     };
     let mut board = Board::new(UNIT_SECONDS);
     // Miner 2 is back already and has its unit, miner 3 is back without; miner 1 is still to come.
@@ -580,6 +582,7 @@ fn units_of_a_restart_go_elsewhere_when_their_miner_stays_away_or_their_time_is_
     let restored = Restored {
         done: Vec::new(),
         assigned: vec![(0, miner(1), old), (1, miner(2), NOW)],
+        ..Restored::default()
     };
     let mut board = Board::new(UNIT_SECONDS);
     assert_eq!(board.open(info, &restored, NOW), []);
@@ -594,7 +597,7 @@ fn a_restart_finds_a_deal_finished() {
     let deal = info.id;
     let restored = Restored {
         done: vec![(0, miner(1), Cu(7))],
-        assigned: Vec::new(),
+        ..Restored::default()
     };
     let mut board = Board::new(UNIT_SECONDS);
     board.open(info, &restored, NOW);

@@ -57,6 +57,8 @@ pub enum ApiError {
     NotPosted,
     #[error("the result root is not the one this hub posted")]
     OtherResult,
+    #[error("it is too late to cancel: the deal is {0}")]
+    TooLateToCancel(&'static str),
     #[error(transparent)]
     Content(#[from] ContentError),
     #[error(transparent)]
@@ -93,7 +95,8 @@ impl From<ApiError> for Status {
             | ApiError::BuyerFunds { .. }
             | ApiError::QuoteUsed
             | ApiError::NotPosted
-            | ApiError::OtherResult => Self::failed_precondition(text),
+            | ApiError::OtherResult
+            | ApiError::TooLateToCancel(_) => Self::failed_precondition(text),
             ApiError::UnknownQuote
             | ApiError::UnknownDeal
             | ApiError::Content(ContentError::Missing(_)) => Self::not_found(text),

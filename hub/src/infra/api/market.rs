@@ -1,6 +1,7 @@
 //! Market: quotes, signatures, progress and results for buyers.
 
 mod follow;
+mod people;
 mod quote;
 mod result;
 mod sign;
@@ -13,8 +14,9 @@ use gio_net::Caller;
 use gio_net::wire::field;
 use gio_net::wire::market_server::Market;
 use gio_net::wire::{
-    ConfirmReply, ConfirmRequest, DealProgress, DealRef, DealStage, FollowRequest, OpenedReply,
-    QuoteReply, QuoteRequest, ResultReply, SignDealReply, SignDealRequest,
+    CancelReply, CancelRequest, ClaimsReply, ClaimsRequest, ConfirmReply, ConfirmRequest,
+    DealProgress, DealRef, DealStage, ExplainReply, FollowRequest, MachinesReply, MachinesRequest,
+    OpenedReply, QuoteReply, QuoteRequest, ResultReply, SignDealReply, SignDealRequest,
 };
 use gio_protocol::DealId;
 use tonic::{Request, Response, Status};
@@ -92,6 +94,44 @@ impl Market for MarketApi {
         Ok(Response::new(
             self.0.take_confirmation(request.into_inner()).await?,
         ))
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<CancelRequest>,
+    ) -> Result<Response<CancelReply>, Status> {
+        Ok(Response::new(
+            self.0.take_cancellation(request.into_inner()).await?,
+        ))
+    }
+
+    async fn machines(
+        &self,
+        request: Request<MachinesRequest>,
+    ) -> Result<Response<MachinesReply>, Status> {
+        let caller = Caller::of(&request)?;
+        let place = self.0.places.questions.take(caller.address);
+        let _place = place.ok_or(ApiError::TooManyCalls)?;
+        Ok(Response::new(self.0.machines(request.into_inner()).await?))
+    }
+
+    async fn explain(&self, request: Request<DealRef>) -> Result<Response<ExplainReply>, Status> {
+        let caller = Caller::of(&request)?;
+        let place = self.0.places.questions.take(caller.address);
+        let _place = place.ok_or(ApiError::TooManyCalls)?;
+        let reply = self.0.explain(caller.address, request.into_inner());
+        Ok(Response::new(reply.await?))
+    }
+
+    async fn claims(
+        &self,
+        request: Request<ClaimsRequest>,
+    ) -> Result<Response<ClaimsReply>, Status> {
+        let caller = Caller::of(&request)?;
+        let place = self.0.places.questions.take(caller.address);
+        let _place = place.ok_or(ApiError::TooManyCalls)?;
+        let reply = self.0.accepted_claims(caller.address, request.into_inner());
+        Ok(Response::new(reply.await?))
     }
 }
 

@@ -160,7 +160,7 @@ impl Hub {
                 hub: bytes(self.key.address()),
                 wallet: bytes(self.wallet),
                 chain_id: self.chain.chain_id(),
-                net_price_per_pu: self.config.prices.net_price.0.units(),
+                net_price_per_pu: self.config().prices.net_price.0.units(),
             })),
         }
     }

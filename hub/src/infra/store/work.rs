@@ -100,6 +100,7 @@ impl Store {
                 .assigned
                 .push((row.try_get("unit")?, address(&row, "miner")?, at));
         }
+        restored.stopped = self.cancellation(deal).await?.is_some();
         Ok(restored)
     }
 
@@ -113,13 +114,28 @@ impl Store {
                 .bind(deal.0.as_slice())
                 .fetch_all(&self.pool)
                 .await?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(SignedClaim {
-                claim: Claim::from_bytes(row.try_get("claim")?)?,
-                signature: Signature::try_from(row.try_get::<&[u8], _>("signature")?)?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(read_claim).collect()
+    }
+
+    /// Accepted claims of a deal from a unit on, in unit order, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claims_from(
+        &self,
+        deal: DealId,
+        from_unit: u32,
+        most: u32,
+    ) -> Result<Vec<SignedClaim>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT claim, signature FROM claims WHERE deal_id = ? AND unit >= ? ORDER BY unit LIMIT ?",
+        )
+        .bind(deal.0.as_slice())
+        .bind(from_unit)
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_claim).collect()
     }
 
     /// Whether any claim of a deal was accepted.
@@ -178,6 +194,13 @@ impl Store {
             Ok(sum.plus(earned.after_paying(amount(row, "paid")?)))
         })
     }
+}
+
+fn read_claim(row: &sqlx::sqlite::SqliteRow) -> Result<SignedClaim, StoreError> {
+    Ok(SignedClaim {
+        claim: Claim::from_bytes(row.try_get("claim")?)?,
+        signature: Signature::try_from(row.try_get::<&[u8], _>("signature")?)?,
+    })
 }
 
 async fn drop_assignment(tx: &mut SqliteConnection, unit: UnitRef) -> Result<(), StoreError> {

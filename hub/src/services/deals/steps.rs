@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gio_evm::{ChainError, RevertReason, SendError};
-use gio_protocol::{ClaimsFile, DealStage, SignedClaim};
+use gio_protocol::{ClaimsFile, DealStage, Domain, Gio, SignedClaim, cancellation_digest};
 use thiserror::Error;
 
 use super::close;
@@ -13,7 +13,7 @@ use crate::hub::Hub;
 use crate::infra::api::ApiError;
 use crate::infra::content::ContentError;
 use crate::infra::observe;
-use crate::infra::store::{DealRow, Posted, StoreError};
+use crate::infra::store::{Cancellation, DealRow, Posted, StoreError};
 use crate::services::dispatch::Command;
 
 /// A step that was not done.
@@ -33,6 +33,8 @@ pub(super) enum StepError {
     Stopping,
     #[error("no unit is done")]
     NothingDone,
+    #[error("a claim came while the deal was being ended")]
+    LateClaim,
 }
 
 /// What came of a step.
@@ -53,7 +55,7 @@ impl StepError {
                 error.revert(),
                 Some(RevertReason::DeliverByNotPassed { .. } | RevertReason::WindowOpen { .. })
             ),
-            Self::Stopping | Self::NothingDone => true,
+            Self::Stopping | Self::NothingDone | Self::LateClaim => true,
             Self::Chain(_) | Self::Content(_) | Self::Store(_) | Self::Units(_) => false,
         }
     }
@@ -119,10 +121,15 @@ async fn begin(hub: &Arc<Hub>, deal: &DealRow) -> Result<Done, StepError> {
 
 /// A deal that is nearly due is posted with what there is; with nothing, its deadline refunds it.
 async fn post_what_is_done(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
+    let cancellation = hub.store.cancellation(deal.id).await?;
     if !hub.store.has_claims(deal.id).await? {
-        return Err(StepError::NothingDone);
+        let cancellation = cancellation.ok_or(StepError::NothingDone)?;
+        return end_together(hub, deal, &cancellation).await;
     }
-    let message = "the deal is nearly due; what is done is posted";
+    let message = match cancellation {
+        Some(_) => "the buyer cancelled; what is done is posted",
+        None => "the deal is nearly due; what is done is posted",
+    };
     hub.move_on(deal.id, Stage::Assembling, message).await?;
     post(hub, deal).await
 }
@@ -131,11 +138,45 @@ async fn post(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
     if !close(hub, deal.id).await {
         return Err(StepError::Stopping);
     }
-    let posted = assemble(hub, deal).await?;
+    let posted = match assemble(hub, deal).await {
+        Err(StepError::NothingDone) => {
+            let cancellation = hub.store.cancellation(deal.id).await?;
+            let cancellation = cancellation.ok_or(StepError::NothingDone)?;
+            return end_together(hub, deal, &cancellation).await;
+        }
+        assembled => assembled?,
+    };
     if stage(hub, deal).await? == DealStage::Open {
         let (tree, cu, claims) = (posted.tree_hash, posted.cu_total, posted.claims.root);
         hub.chain.post_result(&deal.terms, tree, cu, claims).await?;
         observe::result_posted(deal.id, posted.result_root, posted.cu_total);
+    }
+    Ok(())
+}
+
+/// A cancelled deal of which nothing is done: buyer and hub agree on a payment of nothing, and the cap comes back
+/// before deliver-by (R10).
+async fn end_together(
+    hub: &Hub,
+    deal: &DealRow,
+    cancellation: &Cancellation,
+) -> Result<(), StepError> {
+    if !close(hub, deal.id).await {
+        return Err(StepError::Stopping);
+    }
+    if hub.store.has_claims(deal.id).await? {
+        // A claim came in the last moment: it is posted in the next step.
+        let message = "the buyer cancelled; what is done is posted";
+        hub.move_on(deal.id, Stage::Assembling, message).await?;
+        return Err(StepError::LateClaim);
+    }
+    if stage(hub, deal).await? == DealStage::Open {
+        let domain = Domain::new(hub.chain.chain_id(), hub.wallet);
+        let digest = cancellation_digest(&domain, deal.id.0, Gio::ZERO);
+        let own = hub.key.sign(digest);
+        let (buyer, own) = (&cancellation.signature, own.as_bytes());
+        let sent = hub.chain.cancel(&deal.terms, Gio::ZERO, buyer, own);
+        Box::pin(sent).await?;
     }
     Ok(())
 }

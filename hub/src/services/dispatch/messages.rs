@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gio_protocol::{Address, B256, DealId, Gio, Signature, UnixSeconds};
+use gio_protocol::{Address, B256, DealId, Gio, PricePerPu, Signature, UnixSeconds};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::board::{Failure, Offer, Restored, Session, UnitRef};
+use crate::domain::board::{Failure, Machines, Offer, Progress, Restored, Session, UnitRef};
 use crate::domain::deal::DealInfo;
 use crate::infra::store::AcceptedClaim;
 
@@ -45,8 +45,8 @@ pub enum Command {
     Failures {
         /// By whom.
         miner: Address,
-        /// Which.
-        units: Vec<(UnitRef, Failure)>,
+        /// Which, and in the miner's words why.
+        units: Vec<(UnitRef, Failure, String)>,
     },
     /// A miner trusts the hub with another amount.
     Exposure {
@@ -87,6 +87,44 @@ pub enum Command {
         /// Where to answer.
         done: oneshot::Sender<()>,
     },
+    /// Somebody wants to know, or that nothing be given out.
+    Ask {
+        /// What.
+        question: Question,
+        /// Where to answer, after everything before it is on disk.
+        answer: oneshot::Sender<View>,
+    },
+}
+
+/// What is asked of the board's owner.
+#[derive(Clone, Copy, Debug)]
+pub enum Question {
+    /// The miners for units of such limits.
+    Machines {
+        /// Of one unit.
+        pages_max: u32,
+        /// What the hub pays.
+        net_price: PricePerPu,
+    },
+    /// The miners for a deal, and where its units are.
+    Deal(DealId),
+    /// The same, and no unit of it is given out any more.
+    Stop(DealId),
+    /// Whether any units are given out, of any deal.
+    Pause(bool),
+    /// Everything that is under way.
+    Load,
+}
+
+/// What the board shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct View {
+    /// The miners asked about.
+    pub machines: Machines,
+    /// The deal asked about, if it is on the board.
+    pub progress: Option<Progress>,
+    /// Units with miners, of all deals.
+    pub units_running: u64,
 }
 
 /// What a connection found out about a result.

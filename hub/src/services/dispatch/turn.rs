@@ -6,9 +6,9 @@ use std::sync::Arc;
 use gio_protocol::{Address, Cu, DealId, UnixSeconds};
 use tokio::sync::oneshot;
 
-use super::messages::{Acceptance, Command, Outcome, ToMiner};
+use super::messages::{Acceptance, Command, Outcome, Question, ToMiner, View};
 use super::{Connection, Dispatcher};
-use crate::domain::board::{Effect, Failure, NotTaken, Session, UnitRef};
+use crate::domain::board::{Effect, Failure, NotTaken, Session, Trouble, UnitRef};
 use crate::domain::deal::DealInfo;
 use crate::infra::observe;
 use crate::infra::store::{AcceptedClaim, WorkBatch};
@@ -24,6 +24,9 @@ pub(super) struct Turn {
     pub(super) finished: BTreeSet<DealId>,
     pub(super) opened: Vec<DealId>,
     pub(super) closed: Vec<oneshot::Sender<()>>,
+    /// Units that came back, and why.
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) asked: Vec<(Question, oneshot::Sender<View>)>,
 }
 
 /// What one miner is told at the end of a turn.
@@ -43,6 +46,15 @@ impl Turn {
 
     fn reject(&mut self, miner: Address, unit: UnitRef, reason: String) {
         self.tell(miner).rejected.push((unit, reason));
+    }
+
+    fn trouble(&mut self, miner: Address, unit: UnitRef, reason: String) {
+        let trouble = Trouble {
+            unit,
+            miner,
+            reason,
+        };
+        self.troubles.push(trouble);
     }
 }
 
@@ -80,10 +92,17 @@ impl Dispatcher {
                 self.leave(miner, session);
                 Vec::new()
             }
-            Command::Failures { miner, units } => units
-                .into_iter()
-                .flat_map(|(unit, failure)| self.board.fail(miner, unit, failure, now))
-                .collect(),
+            Command::Failures { miner, units } => {
+                let mut effects = Vec::new();
+                for (unit, failure, reason) in units {
+                    let back = self.board.fail(miner, unit, failure, now);
+                    if !back.is_empty() {
+                        turn.trouble(miner, unit, reason);
+                    }
+                    effects.extend(back);
+                }
+                effects
+            }
             Command::Exposure { miner, limit } => {
                 self.board.set_exposure(miner, limit);
                 Vec::new()
@@ -122,8 +141,38 @@ impl Dispatcher {
                 }
                 effects
             }
+            Command::Ask { question, answer } => {
+                match question {
+                    Question::Stop(deal) => self.board.stop(deal),
+                    Question::Pause(is_paused) => self.is_paused = is_paused,
+                    Question::Machines { .. } | Question::Deal(_) | Question::Load => {}
+                }
+                turn.asked.push((question, answer));
+                Vec::new()
+            }
         };
         self.note(effects, turn);
+    }
+
+    /// What the board shows now.
+    pub(super) fn view(&self, question: Question) -> View {
+        let now = self.hub.clock();
+        let (machines, progress) = match question {
+            Question::Machines {
+                pages_max,
+                net_price,
+            } => (Some(self.board.machines(pages_max, net_price, now)), None),
+            Question::Deal(deal) | Question::Stop(deal) => {
+                let found = self.board.machines_for(deal, now);
+                (found, self.board.progress(deal))
+            }
+            Question::Pause(_) | Question::Load => (None, None),
+        };
+        View {
+            machines: machines.unwrap_or_default(),
+            progress,
+            units_running: self.board.units_running(),
+        }
     }
 
     fn join(&mut self, command: Command, turn: &mut Turn) -> Vec<Effect> {
@@ -169,6 +218,9 @@ impl Dispatcher {
                 Outcome::False(reason) => {
                     let now = self.hub.clock();
                     let effects = self.board.fail(miner, unit, Failure::FalseClaim, now);
+                    if !effects.is_empty() {
+                        turn.trouble(miner, unit, format!("a false claim: {reason}"));
+                    }
                     self.note(effects, turn);
                     turn.reject(miner, unit, reason);
                 }

@@ -130,6 +130,7 @@ impl World {
             assigned: rows
                 .map(|(unit, (miner, at))| (unit.unit, *miner, *at))
                 .collect(),
+            ..Restored::default()
         }
     }
 

@@ -28,6 +28,9 @@ impl Hub {
         if self.stop.is_cancelled() {
             return Err(ApiError::Stopping);
         }
+        if self.operation.is_draining() {
+            return Err(NoQuote::Draining.into());
+        }
         let inquiry = Inquiry {
             buyer: field::address("buyer", &request.buyer)?,
             seed_commitment: field::hash("seed_commitment", &request.seed_commitment)?,
@@ -42,10 +45,11 @@ impl Hub {
             return Err(NoQuote::Kind(kind).into());
         }
         let spec = JobSpec::from_json(&request.job_spec)?;
-        JobSize::of(&spec).check(&self.config.limits.job())?;
+        let config = self.config();
+        JobSize::of(&spec).check(&config.limits.job())?;
         self.check_load(caller).await?;
         let (nonce, free) = (random_word(), self.uncommitted().await?);
-        let quote = quote(&self.config.prices, &inquiry, nonce, free, self.now())?;
+        let quote = quote(&config.prices, &inquiry, nonce, free, self.now())?;
         self.store.add_quote(&quote, caller).await?;
         observe::quoted(quote.buyer, quote.price.0);
         Ok(QuoteReply {
@@ -68,7 +72,7 @@ impl Hub {
         if open >= u64::from(QUOTES_PER_PEER_MAX) {
             return Err(NoQuote::TooMany(QUOTES_PER_PEER_MAX).into());
         }
-        let deals_max = self.config.limits.deals;
+        let deals_max = self.config().limits.deals;
         if self.store.load().await?.deals >= u64::from(deals_max) {
             return Err(NoQuote::Busy(deals_max).into());
         }

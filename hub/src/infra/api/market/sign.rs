@@ -86,14 +86,15 @@ impl Hub {
         quote: &Quote,
         request: &SignDealRequest,
     ) -> Result<JobSpec, ApiError> {
-        let prices = &self.config.prices;
+        let config = self.config();
+        let prices = &config.prices;
         check_terms(terms, quote, self.wallet, prices, self.now())?;
         let signature = field::signature("buyer_signature", &request.buyer_signature)?;
         let id = terms.deal_id(self.chain.chain_id());
         gio_keys::verify_by_address(terms.buyer, id.0, &signature)
             .map_err(|_| ApiError::BuyerSignature)?;
         let spec = JobSpec::from_json(&request.job_spec)?;
-        JobSize::of(&spec).check(&self.config.limits.job())?;
+        JobSize::of(&spec).check(&config.limits.job())?;
         Ok(spec)
     }
 
@@ -129,7 +130,8 @@ impl Hub {
     /// Writes the deal down if the hub can keep it (F4); nobody else's promise comes in between.
     async fn promise(&self, new: &NewDeal<'_>) -> Result<(), ApiError> {
         let _promise = self.notes.promise.lock().await;
-        let limits = &self.config.limits;
+        let config = self.config();
+        let limits = &config.limits;
         let load = self.store.load().await?;
         let memory = load.memory.saturating_add(new.memory);
         let is_full = load.deals >= u64::from(limits.deals);

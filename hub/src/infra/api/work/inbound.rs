@@ -88,7 +88,7 @@ impl Link {
     }
 
     /// Units given back; those the miner does not have are not passed on.
-    async fn failures(&self, failed: &Failed) -> Option<Vec<(UnitRef, Failure)>> {
+    async fn failures(&self, failed: &Failed) -> Option<Vec<(UnitRef, Failure, String)>> {
         if failed.units.len() > UNITS_PER_MESSAGE_MAX {
             return None;
         }
@@ -107,9 +107,9 @@ impl Link {
             } else {
                 Failure::ForEver
             };
-            units.push((unit, kind));
+            units.push((unit, kind, failure.reason.clone()));
         }
-        if let (Some(first), Some((unit, _))) = (failed.units.first(), units.first()) {
+        if let (Some(first), Some((unit, ..))) = (failed.units.first(), units.first()) {
             let count = units.len();
             observe::units_failed(self.caller.address, count, unit.deal, &first.reason);
         }

@@ -144,6 +144,10 @@ impl Writer {
             return Some(());
         }
         let miner = self.link.caller.address;
+        let reason = "the hub could not read the unit's bytes";
+        let units = units.into_iter();
+        let units = units.map(|(unit, failure)| (unit, failure, reason.to_owned()));
+        let units = units.collect();
         let back = Command::Failures { miner, units };
         // When the hub stops, units that were not sent are queued again at the next start.
         self.link.hub.dispatcher.send(back).await.ok()
@@ -194,7 +198,7 @@ impl Writer {
         let _memory = memory.ok_or(ContentError::Busy)?;
         let shared = Arc::clone(deal);
         let image = blocking(move || image_of(&shared, unit));
-        let until = hub.now().after(2 * hub.config.hub.unit_seconds);
+        let until = hub.now().after(2 * hub.config().hub.unit_seconds);
         let kept = hub.contents.put(image.await?, until).await?;
         Ok(unit_order::Input::InputRef(to_wire(kept)))
     }

@@ -1,0 +1,189 @@
+//! `gio-miner doctor`: looks at everything the miner needs, also while it runs, and changes nothing.
+
+use std::time::Duration;
+
+use gio_agent::control::{Request, ask};
+use gio_agent::doctor::{Diagnosis, Verdict, chain_of};
+use gio_agent::{Code, Home, UserError, unix_now};
+use gio_evm::Chain;
+use gio_keys::MachineKey;
+use gio_net::Net;
+use gio_protocol::{Address, U256};
+use gio_runtime::{Engine, EngineConfig};
+use tokio_util::sync::CancellationToken;
+
+use super::config;
+use super::start::told;
+use crate::config::{Config, MinerConfig};
+use crate::infra::console;
+use crate::infra::store;
+use crate::run::DATABASE;
+
+/// How long to look for hubs: the first answer usually comes in a fraction of a second.
+const FIND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Looks and prints.
+///
+/// # Errors
+/// If anything fails.
+pub async fn run(home: &Home, as_json: bool) -> Result<(), UserError> {
+    let mut found = Diagnosis::default();
+    let key = found.key(home);
+    let config = found.config(home, config(home));
+    if home.folder().exists() {
+        found.disk(home.folder());
+    }
+    database(&mut found, home).await;
+    let is_running = running(&mut found, home).await;
+    if let Some(config) = &config {
+        sandbox(&mut found, &config.miner);
+        chain(&mut found, config, key.as_ref().map(MachineKey::address)).await;
+        match key {
+            // Two nodes of one key would take each other's place.
+            Some(_) if is_running => found.ok("peers", "the running miner uses the network"),
+            Some(key) => peers(&mut found, config, key).await,
+            None => {}
+        }
+    }
+    if as_json {
+        console::line(serde_json::to_string_pretty(&found)?);
+    } else {
+        console::line(found.text().trim_end());
+    }
+    let failures = found.findings.iter().filter(|f| f.verdict == Verdict::Fail);
+    match failures.count() {
+        0 => Ok(()),
+        count => Err(UserError::of(
+            Code::Unhealthy,
+            format!("{count} checks failed"),
+        )),
+    }
+}
+
+async fn database(found: &mut Diagnosis, home: &Home) {
+    let path = home.path(DATABASE);
+    if !path.exists() {
+        return found.ok("database", "none yet; `start` makes it");
+    }
+    let hint = "stop the miner and bring miner.db back from a copy; without one, move it away: claims that no hub has answered are lost with it";
+    match store::integrity(&path).await {
+        Ok(word) if word == "ok" => found.ok("database", path.display()),
+        Ok(word) => found.fail("database", format_args!("{}: {word}", path.display()), hint),
+        Err(error) => found.fail("database", chain_of(&error), hint),
+    }
+}
+
+async fn running(found: &mut Diagnosis, home: &Home) -> bool {
+    match ask(home, Request::Status).await {
+        Ok(reply) if reply.draining => {
+            let text = format!("running, draining, {} units are here", reply.under_way);
+            found.warn("process", text, "gio-miner resume");
+            true
+        }
+        Ok(reply) => {
+            found.ok(
+                "process",
+                format_args!("running, {} units are here", reply.under_way),
+            );
+            true
+        }
+        Err(_) => {
+            found.warn("process", "not running", "gio-miner start");
+            false
+        }
+    }
+}
+
+fn sandbox(found: &mut Diagnosis, config: &MinerConfig) {
+    let made = Engine::new(EngineConfig {
+        cache_dir: None,
+        instances_max: config.cores().get(),
+        pages_max: config.pages_max(),
+    });
+    let cores = config.cores();
+    match made {
+        Ok(_) => found.ok(
+            "sandbox",
+            format_args!(
+                "{cores} units at a time, {} MiB each",
+                config.unit_memory_mib
+            ),
+        ),
+        Err(error) => {
+            let hint =
+                "lower `cores` or `unit_memory_mib`; address space may be limited (`ulimit -v`)";
+            found.fail("sandbox", chain_of(&error), hint);
+        }
+    }
+}
+
+async fn chain(found: &mut Diagnosis, config: &Config, owner: Option<Address>) {
+    let chain = match Chain::connect(&config.rpc_url, config.contracts, None).await {
+        Ok(chain) => chain,
+        Err(error) => {
+            let error = told(error, config);
+            let hint = error.hint.clone().unwrap_or_default();
+            return found.fail("rpc", chain_of(error.cause.as_ref()), hint);
+        }
+    };
+    match chain.head().await {
+        Ok(head) => {
+            let text = format!(
+                "chain {} at block {}, contracts in place",
+                chain.chain_id(),
+                head.number
+            );
+            found.ok("rpc", text);
+            found.block_clock(unix_now(), head.time.0);
+        }
+        Err(error) => found.fail("rpc", chain_of(&error), "is the node of `rpc_url` up?"),
+    }
+    let Some(owner) = owner else { return };
+    match chain.gas_balance(owner).await {
+        Ok(U256::ZERO) => {
+            let hint =
+                format!("send some of the chain's own coin to {owner}; pulling pay takes gas");
+            found.warn("gas", "none", hint);
+        }
+        Ok(_) => found.ok("gas", "there is some"),
+        Err(error) => found.fail("gas", chain_of(&error), "is the node of `rpc_url` up?"),
+    }
+}
+
+/// Starts a node for a moment and looks who is there.
+async fn peers(found: &mut Diagnosis, config: &Config, key: MachineKey) {
+    let stop = CancellationToken::new();
+    let hint = "correct `listen` and `bootstrap` in config.toml";
+    let settings = match config.net(key) {
+        Ok(settings) => settings,
+        Err(error) => return found.fail("peers", error, hint),
+    };
+    let net = match Net::start(settings, stop.clone()).await {
+        Ok(net) => net,
+        Err(error) => return found.fail("peers", chain_of(&error), hint),
+    };
+    let hubs = net.find_hubs(FIND_TIMEOUT).await;
+    let peers = net.stats().borrow().peers;
+    let ours = hubs.iter().map(|hub| hub.announcement());
+    let newest = ours.clone().map(|said| said.issued_at.0).max();
+    let ours = ours.filter(|said| said.chain_id == config.contracts.chain_id);
+    match (peers, ours.count()) {
+        (0, 0) => found.fail(
+            "peers",
+            "nobody answered",
+            "is `bootstrap` right, and that peer up? outgoing TCP and UDP must be allowed",
+        ),
+        (peers, 0) => found.warn(
+            "peers",
+            format_args!("{peers} connected, no hub of this market"),
+            "wait, or add a hub to `bootstrap`",
+        ),
+        (peers, hubs) => found.ok(
+            "peers",
+            format_args!("{peers} connected, {hubs} hubs of this market"),
+        ),
+    }
+    found.peer_clock(unix_now(), newest);
+    stop.cancel();
+    net.stopped().await;
+}

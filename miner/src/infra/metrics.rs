@@ -1,0 +1,130 @@
+//! The miner's metrics and health, as `docs/operations.md` lists them. `observe` counts events; what runs is counted
+//! when somebody asks.
+
+use std::sync::Arc;
+
+use gio_agent::http::{Health, Source};
+use gio_agent::metrics::Metric;
+
+use crate::services::Deps;
+
+/// The port of `/metrics` and `/health` on loopback.
+pub const PORT: u16 = 9642;
+
+pub(crate) static HUBS_CONNECTED: Metric =
+    Metric::gauge("gio_miner_hubs_connected", "Hubs with an open work stream.");
+pub(crate) static UNITS_RUNNING: Metric =
+    Metric::gauge("gio_miner_units_running", "Units that run now.");
+pub(crate) static UNITS_REFUSED: Metric = Metric::counter(
+    "gio_miner_units_refused_total",
+    "Orders given back before they ran.",
+);
+pub(crate) static UNITS_FAILED: Metric = Metric::counter(
+    "gio_miner_units_failed_total",
+    "Units that ended without a result.",
+);
+pub(crate) static CLAIMS_MADE: Metric =
+    Metric::counter("gio_miner_claims_made_total", "Claims signed.");
+pub(crate) static CLAIMS_ACCEPTED: Metric =
+    Metric::counter("gio_miner_claims_accepted_total", "Claims countersigned.");
+pub(crate) static CLAIMS_REJECTED: Metric = Metric::counter(
+    "gio_miner_claims_rejected_total",
+    "Claims a hub did not take.",
+);
+pub(crate) static PAY_RECEIVED: Metric = Metric::counter(
+    "gio_miner_pay_received_base_units_total",
+    "Pay in this miner's account, in base units of GIO.",
+);
+pub(crate) static CHAIN_FAILURES: Metric = Metric::counter(
+    "gio_miner_chain_failures_total",
+    "Questions the chain did not answer.",
+);
+
+/// Every metric, in the order of the document.
+#[must_use]
+pub fn all() -> Vec<&'static Metric> {
+    vec![
+        &HUBS_CONNECTED,
+        &UNITS_RUNNING,
+        &UNITS_REFUSED,
+        &UNITS_FAILED,
+        &CLAIMS_MADE,
+        &CLAIMS_ACCEPTED,
+        &CLAIMS_REJECTED,
+        &PAY_RECEIVED,
+        &CHAIN_FAILURES,
+    ]
+}
+
+/// What is served of a miner.
+#[derive(Debug)]
+pub struct MinerSource(pub Arc<Deps>);
+
+impl MinerSource {
+    fn hubs(&self) -> usize {
+        let desks = self.0.desks.all();
+        desks.iter().filter(|desk| desk.is_connected()).count()
+    }
+}
+
+impl Source for MinerSource {
+    fn role(&self) -> &'static str {
+        "miner"
+    }
+
+    fn metrics(&self) -> Vec<&'static Metric> {
+        HUBS_CONNECTED.set(self.hubs() as u64);
+        UNITS_RUNNING.set(self.0.runner.running() as u64);
+        all()
+    }
+
+    fn health(&self) -> Health {
+        let alone = self.hubs() == 0;
+        let draining = self.0.operation.is_draining();
+        Health {
+            checks: vec![
+                ("hubs", alone.then(|| "connected to no hub".to_owned())),
+                (
+                    "units",
+                    draining.then(|| "draining: takes no new units".to_owned()),
+                ),
+            ],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use gio_agent::errors::with_section;
+    use gio_agent::metrics::{Kind, table};
+
+    use super::*;
+
+    #[test]
+    fn counters_are_called_total_and_gauges_are_not() {
+        for metric in all() {
+            let is_total = metric.name().ends_with("_total");
+            assert_eq!(
+                is_total,
+                metric.kind() == Kind::Counter,
+                "{}",
+                metric.name()
+            );
+            assert!(metric.name().starts_with("gio_miner_"));
+        }
+    }
+
+    #[test]
+    fn docs_operations_md_lists_them() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+        let document = std::fs::read_to_string(&path).unwrap();
+        let expected = with_section(&document, "metrics-miner", &table(&all()));
+        let expected = expected.expect("the table has its place");
+        if std::env::var_os("GIO_BLESS").is_some() {
+            std::fs::write(&path, &expected).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+    }
+}
