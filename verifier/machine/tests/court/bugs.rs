@@ -1,0 +1,396 @@
+//! The bugs that were found in other one-step provers, one test each, by their number in the list this project began
+//! with.
+//!
+//! | # | bug | where it is tested |
+//! |---|---|---|
+//! | 1-3 | shift counts, division, dirty upper halves | here, and `numeric` against wasmtime |
+//! | 4 | branches that leave operands behind | `drop_under` here; which are dropped is the lowering's |
+//! | 5 | truncation that saturated | here, and `floats` |
+//! | 6 | `>` for `>=` | here |
+//! | 7 | unproven input read as empty | here |
+//! | 8 | wrong table of zero hashes | here; forge compares the table with the vectors |
+//! | 9 | stale Merkle cache | the engine's: its hash is compared with the mirror's at every step |
+//! | 10 | bounds off by a page | here, and `edges` |
+//! | 11 | index bits beyond the path | here |
+//! | 12 | reverting where the machine errs | here |
+//! | 13 | an opcode missed by a range | here, and `differential`, which proves every operation |
+//! | 14 | a flag byte of 2 | `mutation`: status bytes, padding |
+//! | 15 | unknown operations accepted | `shapes` |
+//! | 16 | an allocator that wraps | here |
+//! | 17 | unaligned host pointers | here, and `host_edges` |
+//! | 18 | offsets of input off by one | here, and `host_edges` |
+//! | 19 | a sub-call without gas recorded as a result | here |
+//! | 20, 21 | late steps, shared clocks | the court game's |
+//! | 22 | `f32.demote` with NaN bits | here |
+//! | 23 | a wrong comparison, a reverting opcode | here, and `numeric` |
+
+use gio_machine::isa::Op;
+use gio_machine::mirror::Fault;
+use gio_machine::state::empty_root;
+
+use revm::primitives::hardfork::SpecId;
+
+use crate::evm::{Court, agreed};
+use crate::scene::{SMALL, Scene};
+
+fn gives(court: &mut Court, op: Op, slots: &[u64], result: u64) {
+    Scene::new(op, SMALL).stack(slots).gives(court, result);
+}
+
+fn traps(court: &mut Court, op: Op, slots: &[u64]) {
+    Scene::new(op, SMALL).stack(slots).traps(court);
+}
+
+#[test]
+fn bug_01_shift_counts_are_taken_modulo_the_width() {
+    let court = &mut Court::new();
+    for (count, result) in [
+        (31, 0xffff_ffff),
+        (32, 0x8000_0000),
+        (33, 0xc000_0000),
+        (0xffff_ffff, 0xffff_ffff),
+    ] {
+        gives(court, Op::I32ShrS, &[0x8000_0000, count], result);
+    }
+    gives(court, Op::I32Shl, &[1, 32], 1);
+    gives(court, Op::I32ShrU, &[0x8000_0000, 63], 1);
+    gives(court, Op::I64ShrS, &[1 << 63, 64], 1 << 63);
+    gives(court, Op::I64ShrS, &[1 << 63, 63], u64::MAX);
+    gives(court, Op::I64Shl, &[1, 65], 2);
+    for count in [0, 32, 64] {
+        gives(court, Op::I32Rotl, &[0x8000_0001, count], 0x8000_0001);
+        gives(court, Op::I32Rotr, &[0x8000_0001, count], 0x8000_0001);
+    }
+    gives(court, Op::I64Rotr, &[1, 64], 1);
+}
+
+#[test]
+fn bug_02_division_traps_at_zero_and_overflow() {
+    let court = &mut Court::new();
+    for op in [
+        Op::I32DivS,
+        Op::I32DivU,
+        Op::I32RemS,
+        Op::I32RemU,
+        Op::I64DivS,
+        Op::I64DivU,
+        Op::I64RemS,
+        Op::I64RemU,
+    ] {
+        traps(court, op, &[7, 0]);
+        traps(court, op, &[0, 0]);
+    }
+    traps(court, Op::I32DivS, &[0x8000_0000, 0xffff_ffff]);
+    traps(court, Op::I64DivS, &[1 << 63, u64::MAX]);
+    gives(court, Op::I32RemS, &[0x8000_0000, 0xffff_ffff], 0);
+    gives(court, Op::I64RemS, &[1 << 63, u64::MAX], 0);
+    gives(court, Op::I32DivU, &[0x8000_0000, 0xffff_ffff], 0);
+    gives(court, Op::I32DivS, &[0x8000_0001, 0xffff_ffff], 0x7fff_ffff);
+    gives(court, Op::I32RemS, &[0xffff_fff9, 2], 0xffff_ffff);
+}
+
+#[test]
+fn bug_03_upper_halves_do_not_reach_32_bit_arithmetic() {
+    let court = &mut Court::new();
+    let dirty = 0xdead_beef_0000_0000;
+    gives(court, Op::I32DivU, &[dirty | 100, dirty | 7], 14);
+    gives(court, Op::I32DivS, &[dirty | 0xffff_ff9c, 7], 0xffff_fff2);
+    traps(court, Op::I32DivU, &[1, dirty]);
+    gives(court, Op::I32Eqz, &[dirty], 1);
+    gives(court, Op::I32Eq, &[dirty | 5, 5], 1);
+    gives(court, Op::I32Clz, &[dirty | 1], 31);
+    gives(court, Op::I32Ctz, &[dirty], 32);
+    gives(court, Op::I32ShrU, &[dirty | 8, 1], 4);
+    gives(court, Op::I32WrapI64, &[dirty | 9], 9);
+    gives(
+        court,
+        Op::I64ExtendI32U,
+        &[dirty | 0xffff_ffff],
+        0xffff_ffff,
+    );
+    gives(court, Op::I32Extend8S, &[dirty | 0x1_80], 0xffff_ff80);
+}
+
+#[test]
+fn bug_04_a_kept_operand_moves_down_and_the_surplus_goes() {
+    let court = &mut Court::new();
+    Scene::new(Op::DropUnder, SMALL)
+        .stack(&[1, 2, 3])
+        .check(court, |scene| scene.stack = vec![1, 3]);
+}
+
+#[test]
+fn bug_05_truncation_traps_outside_the_type() {
+    let court = &mut Court::new();
+    let bits = f64::to_bits;
+    for (op, bad, good) in [
+        (Op::I32TruncF64S, 2147483648.0, 2147483647.9),
+        (Op::I32TruncF64S, -2147483649.0, -2147483648.9),
+        (Op::I32TruncF64U, 4294967296.0, 4294967295.9),
+        (Op::I32TruncF64U, -1.0, -0.9),
+        (
+            Op::I64TruncF64S,
+            9223372036854775808.0,
+            -9223372036854775808.0,
+        ),
+        (
+            Op::I64TruncF64U,
+            18446744073709551616.0,
+            18446744073709549568.0,
+        ),
+    ] {
+        traps(court, op, &[bits(bad)]);
+        Scene::new(op, SMALL)
+            .stack(&[bits(good)])
+            .check(court, |scene| {
+                let whole = i128::from_f64(good);
+                let width = if op.name().starts_with("i32") { 32 } else { 64 };
+                scene.stack = vec![whole & (u64::MAX >> (64 - width))];
+            });
+    }
+    for nan in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        traps(court, Op::I64TruncF64S, &[bits(nan)]);
+    }
+    gives(
+        court,
+        Op::I32TruncF32S,
+        &[u64::from(2147483520f32.to_bits())],
+        2147483520,
+    );
+    traps(
+        court,
+        Op::I32TruncF32S,
+        &[u64::from(2147483648f32.to_bits())],
+    );
+}
+
+/// The low 64 bits of a float's whole part.
+trait FromFloat {
+    fn from_f64(value: f64) -> u64;
+}
+
+impl FromFloat for i128 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the low bits are wanted"
+    )]
+    fn from_f64(value: f64) -> u64 {
+        (value as i128) as u64
+    }
+}
+
+#[test]
+fn bug_06_the_first_index_behind_the_end_is_outside() {
+    let court = &mut Court::new();
+    let mut call = Scene::new(Op::CallIndirect, SMALL).b(1).stack(&[7]);
+    call.rest.table_size = 7;
+    call.traps(court);
+    Scene::new(Op::Env, SMALL).b(7).traps(court);
+    let mut write = Scene::new(Op::OutputWrite, SMALL).stack(&[2]);
+    write.env.output_max = 64;
+    write.traps(court);
+    Scene::new(Op::LocalGet, SMALL).a(3).b(32).traps(court);
+}
+
+#[test]
+fn bug_07_an_input_word_inside_the_input_needs_its_proof() {
+    let court = &mut Court::new();
+    let mut scene = Scene::new(Op::InputFetch, SMALL).stack(&[1]);
+    scene.prepare();
+    let proof = scene.proof();
+    let leaf = 32 + 32 * usize::from(SMALL.io);
+    let (found, _) = agreed(court, &proof[..proof.len() - leaf]);
+    assert_eq!(found, Err(Fault::Input));
+}
+
+#[test]
+fn bug_08_empty_trees_have_the_root_of_zeros() {
+    let court = &mut Court::new();
+    for depth in 0..=12u8 {
+        let scene = Scene::new(Op::Enter, SMALL).a(u16::from(depth)).b(1);
+        scene.check(court, |scene| {
+            scene.rest.slots += 1;
+            let hashed = gio_protocol::word_root(&[], depth).unwrap();
+            assert_eq!(hashed, empty_root(depth));
+            scene.locals_root = Some(hashed);
+        });
+    }
+}
+
+#[test]
+fn bug_10_the_last_page_is_inside_and_the_next_is_not() {
+    let court = &mut Court::new();
+    for pages in 1..=3 {
+        let end = u64::from(pages) << 16;
+        let at = |address| {
+            Scene::new(Op::I64Load, SMALL)
+                .pages([pages, 0])
+                .stack(&[address])
+        };
+        let mut last = at(end - 8);
+        last.write(0, end - 8, &[1, 0, 0, 0, 0, 0, 0, 0]);
+        last.gives(court, 1);
+        at(end - 7).traps(court);
+        at(end).traps(court);
+        at(end + 0xffff).traps(court);
+    }
+}
+
+#[test]
+fn bug_11_an_index_beyond_its_tree_is_refused() {
+    let court = &mut Court::new();
+    // No machine makes such states: more input than its tree has room for, more memory than its depth.
+    let mut input = Scene::new(Op::InputFetch, SMALL).stack(&[64]);
+    input.env.input_length = 1 << 20;
+    input.prepare();
+    input.input.open(0);
+    let mut proof = input.clone().stack(&[0]).proof();
+    let (header, ..) = input.sealed();
+    proof[..192].copy_from_slice(&header.encode());
+    let slots = 192 + 32 + 32 * 5 + 32;
+    proof[slots..slots + 8].copy_from_slice(&64u64.to_be_bytes());
+    assert_eq!(agreed(court, &proof).0, Err(Fault::Input));
+}
+
+#[test]
+fn bug_12_whatever_a_program_does_there_is_a_next_state() {
+    let court = &mut Court::new();
+    Scene::new(Op::I32Load, SMALL)
+        .b(u32::MAX)
+        .stack(&[u64::MAX])
+        .traps(court);
+    Scene::new(Op::Enter, SMALL)
+        .a(0xffff)
+        .b(u32::MAX)
+        .traps(court);
+    Scene::new(Op::LocalSet, SMALL)
+        .a(0xffff)
+        .b(u32::MAX)
+        .traps(court);
+    Scene::new(Op::Copy, SMALL)
+        .stack(&[u64::MAX; 3])
+        .traps(court);
+    Scene::new(Op::OutputClose, SMALL)
+        .stack(&[u64::MAX])
+        .traps(court);
+    Scene::new(Op::ScratchStore, SMALL)
+        .a(0xffff)
+        .stack(&[u64::MAX])
+        .traps(court);
+}
+
+#[test]
+fn bug_13_every_host_operation_is_reached() {
+    let court = &mut Court::new();
+    for code in 0xf0..0xf8u16 {
+        let op = Op::from_code(code).unwrap();
+        let (before, next, _) = Scene::new(op, SMALL).agrees(court);
+        assert_ne!(before, next);
+    }
+    assert_eq!(Op::from_code(0xef), None);
+    assert_eq!(Op::from_code(0xf8), None);
+}
+
+#[test]
+fn bug_16_growing_cannot_wrap() {
+    let court = &mut Court::new();
+    for by in [0xffff_fffd, 0xffff_fffe, 0xffff_ffff, 0xff_fffd, 0x100_0000] {
+        Scene::new(Op::MemoryGrow, SMALL)
+            .stack(&[by])
+            .gives(court, 0xffff_ffff);
+    }
+}
+
+#[test]
+fn bug_17_host_pointers_are_aligned_or_trap() {
+    let court = &mut Court::new();
+    for address in 1..32 {
+        traps(court, Op::ScratchLoad, &[address]);
+        traps(court, Op::ScratchStore, &[address]);
+    }
+}
+
+#[test]
+fn bug_18_the_last_word_of_the_input_is_input_and_the_next_is_zero() {
+    let court = &mut Court::new();
+    let fetch = |word| {
+        let mut scene = Scene::new(Op::InputFetch, SMALL).stack(&[word]);
+        scene.env.input_length = 33;
+        scene
+    };
+    fetch(1).check(court, |scene| {
+        scene.stack.clear();
+        scene.io.scratch = scene.input.get(1);
+    });
+    fetch(2).check(court, |scene| {
+        scene.stack.clear();
+        scene.io.scratch = gio_protocol::B256::ZERO;
+    });
+}
+
+#[test]
+fn bug_19_a_step_without_gas_answers_nothing() {
+    let court = &mut Court::of(SpecId::CANCUN);
+    let mut scene = Scene::new(Op::F64Div, SMALL).stack(&[1f64.to_bits(), 3f64.to_bits()]);
+    scene.prepare();
+    let proof = scene.proof();
+    let needed = court.step(&proof).1.exec;
+    // The float unit gets at most 63 of 64 parts of what is left: at no amount may its failure look like a result.
+    assert!(court.succeeds_with(&proof, needed + needed / 8));
+    for missing in (1..needed).step_by(50) {
+        assert!(
+            !court.succeeds_with(&proof, needed - missing),
+            "{missing} gas short"
+        );
+    }
+}
+
+#[test]
+fn bug_22_demoting_makes_nans_canonical() {
+    let court = &mut Court::new();
+    for nan in [
+        0x7ff8_0000_0000_0000,
+        0xfff8_0000_0000_0000,
+        0x7ff0_0000_0000_0001,
+        0x7fff_ffff_ffff_ffff,
+    ] {
+        gives(court, Op::F32DemoteF64, &[nan], 0x7fc0_0000);
+    }
+    gives(
+        court,
+        Op::F64PromoteF32,
+        &[0xffa0_0001],
+        0x7ff8_0000_0000_0000,
+    );
+    // What only moves bits keeps them.
+    gives(court, Op::F32Neg, &[0x7fa0_0001], 0xffa0_0001);
+    gives(
+        court,
+        Op::F64Abs,
+        &[0xfff0_0000_0000_0001],
+        0x7ff0_0000_0000_0001,
+    );
+    gives(
+        court,
+        Op::F64Copysign,
+        &[0x7ff0_0000_0000_0001, 1 << 63],
+        0xfff0_0000_0000_0001,
+    );
+    gives(
+        court,
+        Op::I64ReinterpretF64,
+        &[0x7ff0_0000_0000_0001],
+        0x7ff0_0000_0000_0001,
+    );
+}
+
+#[test]
+fn bug_23_signed_comparisons_look_at_the_sign() {
+    let court = &mut Court::new();
+    gives(court, Op::I32GtS, &[1, 0xffff_ffff], 1);
+    gives(court, Op::I32GtU, &[1, 0xffff_ffff], 0);
+    gives(court, Op::I64GtS, &[1, u64::MAX], 1);
+    gives(court, Op::I64GtU, &[1, u64::MAX], 0);
+    gives(court, Op::I64LeS, &[1 << 63, i64::MAX.cast_unsigned()], 1);
+}
