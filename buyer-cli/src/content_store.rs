@@ -63,6 +63,7 @@ impl ContentStore {
             let path = self.path(content.root);
             write_durably(&path, bytes, Access::Public)
                 .map_err(|source| ContentError::Io { path, source })?;
+            gio_failpoint::fail_point!("buyer.wrote.content");
         }
         Ok(content)
     }

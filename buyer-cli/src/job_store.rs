@@ -94,7 +94,9 @@ impl JobStore {
     pub fn save(&self, job: &Job) -> Result<(), JobStoreError> {
         let bytes = serde_json::to_vec_pretty(job)
             .expect("a record holds only texts, numbers and maps with text keys");
-        self.write(&job.id, "job.json", &bytes)
+        let written = self.write(&job.id, "job.json", &bytes);
+        gio_failpoint::fail_point!("buyer.wrote.job");
+        written
     }
 
     /// Writes another file of a job durably.

@@ -240,6 +240,7 @@ pub fn write_receipt(session: &Session, job: &Job) -> Result<(), UserError> {
     let receipt = receipt(job, dealt, claims(session, job)?.as_ref());
     let json = serde_json::to_vec_pretty(&receipt).expect("a receipt holds only texts and numbers");
     session.jobs().write(&job.id, "receipt.json", &json)?;
+    gio_failpoint::fail_point!("buyer.wrote.receipt");
     if dealt.collected.is_some() && job.out.is_dir() {
         write_beside(&job.out, json);
     }

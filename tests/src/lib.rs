@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod devnet;
+pub mod fail_points;
 pub mod paths;
 pub mod process;
 pub mod report;

@@ -78,6 +78,14 @@ impl Process {
         )
     }
 
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Asks it to stop, and kills it if it does not in time.
     ///
     /// # Errors

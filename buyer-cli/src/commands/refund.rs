@@ -89,7 +89,9 @@ async fn take_back(session: &Session, dealt: &Dealt) -> Result<Taken, UserError>
         );
         return Err(UserError::new(message, ExitStatus::Usage));
     }
-    let Err(error) = Box::pin(chain.refund(terms)).await else {
+    let sent = Box::pin(chain.refund(terms)).await;
+    gio_failpoint::fail_point!("buyer.sent.refund_command");
+    let Err(error) = sent else {
         return Ok(Taken::Cap);
     };
     match error.revert() {
@@ -105,7 +107,9 @@ async fn take_back(session: &Session, dealt: &Dealt) -> Result<Taken, UserError>
 
 /// Anybody may settle once the window is over (F5), so a hub that vanished after posting keeps nothing locked.
 async fn settle(chain: &Chain, terms: &DealTerms) -> Result<Taken, UserError> {
-    let Err(error) = Box::pin(chain.settle(terms)).await else {
+    let sent = Box::pin(chain.settle(terms)).await;
+    gio_failpoint::fail_point!("buyer.sent.settlement_command");
+    let Err(error) = sent else {
         return Ok(Taken::Rest);
     };
     match error.revert() {

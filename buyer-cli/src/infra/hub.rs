@@ -157,6 +157,7 @@ impl HubClient {
             job_root: field::bytes([]),
         };
         let reply = self.market().quote(call(request)).await?.into_inner();
+        gio_failpoint::fail_point!("buyer.asked.quote");
         let missing = reply.missing_content.iter().map(content_ref);
         Ok(Quote {
             wallet: field::address("wallet", &reply.wallet)?,
@@ -178,6 +179,7 @@ impl HubClient {
     /// [`HubError`].
     pub async fn upload(&self, content: ContentRef, bytes: Vec<u8>) -> Result<(), HubError> {
         blob::upload(self.channel.clone(), content.root, bytes.into()).await?;
+        gio_failpoint::fail_point!("buyer.sent.content");
         Ok(())
     }
 
@@ -191,6 +193,7 @@ impl HubClient {
             length: content.length,
         };
         let bytes = blob::download(self.channel.clone(), &wanted, content.length).await?;
+        gio_failpoint::fail_point!("buyer.fetched.content");
         if ContentRef::of(&bytes) == content {
             Ok(bytes.into())
         } else {
@@ -215,6 +218,7 @@ impl HubClient {
         };
         let request = call_within(SIGN_TIMEOUT, request);
         let reply = self.market().sign_deal(request).await?.into_inner();
+        gio_failpoint::fail_point!("buyer.asked.signature");
         let deal = DealId(field::hash("deal_id", &reply.deal_id)?);
         Ok((
             deal,
@@ -229,6 +233,7 @@ impl HubClient {
     pub async fn opened(&self, deal: DealId, tx: Option<B256>) -> Result<(), HubError> {
         let request = deal_ref(deal, tx);
         self.market().opened(call(request)).await?;
+        gio_failpoint::fail_point!("buyer.told.opening");
         Ok(())
     }
 
@@ -249,6 +254,7 @@ impl HubClient {
         // The stream has no deadline of its own, its beginning has.
         let mut market = self.market();
         let answer = tokio::time::timeout(CALL_TIMEOUT, market.follow(request)).await;
+        gio_failpoint::fail_point!("buyer.asked.progress");
         let late = |_| Status::deadline_exceeded("the hub did not begin to answer");
         Ok(answer.map_err(late)??.into_inner())
     }
@@ -260,6 +266,7 @@ impl HubClient {
     pub async fn result(&self, deal: DealId) -> Result<PostedResult, HubError> {
         let request = call(deal_ref(deal, None));
         let reply = self.market().result(request).await?.into_inner();
+        gio_failpoint::fail_point!("buyer.asked.result");
         let claims = reply.claims_file.ok_or(HubError::Missing("claims_file"))?;
         let payouts = reply.payouts.iter().map(payout);
         Ok(PostedResult {
@@ -289,6 +296,7 @@ impl HubClient {
         };
         let request = call_within(CONFIRM_TIMEOUT, request);
         self.market().confirm(request).await?;
+        gio_failpoint::fail_point!("buyer.told.confirmation");
         Ok(())
     }
 }

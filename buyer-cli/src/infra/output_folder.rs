@@ -26,6 +26,7 @@ pub fn write(folder: &Path, files: &Files) -> Result<(), WriteError> {
         let parent = path.parent().unwrap_or(folder);
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, bytes));
         written.map_err(|source| WriteError { path, source })?;
+        gio_failpoint::fail_point!("buyer.wrote.output");
     }
     Ok(())
 }

@@ -158,6 +158,7 @@ impl Driver<'_> {
             Refutation::Sum(step) => Box::pin(self.chain.refute_sum(terms, &[step])).await,
             Refutation::Bill(bill) => Box::pin(self.chain.refute_bill(terms, &bill)).await,
         };
+        gio_failpoint::fail_point!("buyer.sent.refutation");
         let refused = refused(Refused::Result(error));
         match sent {
             Ok(tx) => refused.escrow(format!(

@@ -53,7 +53,10 @@ impl Driver<'_> {
         let (signature, root) = (self.confirmation(), self.result_root());
         let terms = &self.dealt().deal.terms;
         let sent = self.chain.confirm(terms, root, signature.as_bytes());
-        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
+        gio_failpoint::fail_point!("buyer.sends.confirmation");
+        let sent = Box::pin(sent).await.map(drop);
+        gio_failpoint::fail_point!("buyer.sent.confirmation");
+        overtaken_is_fine(sent).await
     }
 
     fn confirmation(&self) -> Signature {
@@ -88,7 +91,10 @@ impl Driver<'_> {
         self.progress.stage("settling");
         let terms = &self.dealt().deal.terms;
         let sent = self.chain.settle(terms);
-        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
+        gio_failpoint::fail_point!("buyer.sends.settlement");
+        let sent = Box::pin(sent).await.map(drop);
+        gio_failpoint::fail_point!("buyer.sent.settlement");
+        overtaken_is_fine(sent).await
     }
 
     /// Nothing was delivered in time (F5).
@@ -97,7 +103,10 @@ impl Driver<'_> {
             .stage("nothing was delivered in time: taking the cap back");
         let terms = &self.dealt().deal.terms;
         let sent = self.chain.refund(terms);
-        overtaken_is_fine(Box::pin(sent).await.map(drop)).await
+        gio_failpoint::fail_point!("buyer.sends.refund");
+        let sent = Box::pin(sent).await.map(drop);
+        gio_failpoint::fail_point!("buyer.sent.refund");
+        overtaken_is_fine(sent).await
     }
 
     /// Writes down how it ended, with the chain's own figures, and the receipt.

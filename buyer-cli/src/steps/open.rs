@@ -39,7 +39,10 @@ impl Driver<'_> {
         let own = self.session.key().sign(deal.id.0);
         let hub = deal.hub_signature.signature()?;
         let (own, hub) = (own.as_bytes(), hub.as_bytes());
-        Ok(Box::pin(self.chain.open(&deal.terms, own, hub, Some(permit))).await)
+        gio_failpoint::fail_point!("buyer.sends.opening");
+        let sent = Box::pin(self.chain.open(&deal.terms, own, hub, Some(permit))).await;
+        gio_failpoint::fail_point!("buyer.sent.opening");
+        Ok(sent)
     }
 
     /// Lets this wallet take the cap, and nothing more, until the terms expire.

@@ -50,7 +50,9 @@ pub fn write_durably(path: &Path, bytes: &[u8], access: Access) -> io::Result<()
         .open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
+    gio_failpoint::fail_point!("file.written");
     fs::rename(&beside, path)?;
+    gio_failpoint::fail_point!("file.renamed");
     File::open(folder)?.sync_all()
 }
 

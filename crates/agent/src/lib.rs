@@ -43,4 +43,5 @@ pub fn unix_now() -> u64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())
+        .saturating_add_signed(gio_failpoint::clock_shift())
 }

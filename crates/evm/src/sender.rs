@@ -139,7 +139,10 @@ impl Sender {
                 None => self.count(BlockNumberOrTag::Pending).await?,
             };
             let mut flight = Flight::new(self, order.clone(), nonce, gas, fees);
-            match self.publish(flight.signed()).await {
+            gio_failpoint::fail_point!("evm.signed");
+            let published = self.publish(flight.signed()).await;
+            gio_failpoint::fail_point!("evm.published");
+            match published {
                 Published::Taken => {
                     *next = Some(nonce + 1);
                     tracing::debug!(tx = %flight.signed().hash, nonce, "transaction sent");

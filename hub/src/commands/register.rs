@@ -40,6 +40,7 @@ pub(crate) async fn register(home: &Home, args: Register) -> Result<(), UserErro
         kind: HubKind::Compute,
     };
     chain.register(wallet, record).await?;
+    gio_failpoint::fail_point!("hub.sent.registration");
     println!("{wallet}");
     eprintln!("registered; run `gio-hub start`");
     Ok(())
@@ -66,7 +67,11 @@ async fn wallet(config: &Config, chain: &Chain, owner: Address) -> Result<Addres
     }
     Ok(match chain.wallets_of(owner).await?.first() {
         Some(wallet) => *wallet,
-        None => chain.create_hub(B256::ZERO).await?.0,
+        None => {
+            let (wallet, _) = chain.create_hub(B256::ZERO).await?;
+            gio_failpoint::fail_point!("hub.sent.creation");
+            wallet
+        }
     })
 }
 
@@ -100,6 +105,7 @@ async fn fund(
         return Err(UserError::new(text, ExitStatus::Funds).hint("send GIO to this account"));
     }
     chain.send_gio(wallet, missing).await?;
+    gio_failpoint::fail_point!("hub.sent.deposit");
     Ok(())
 }
 

@@ -242,6 +242,7 @@ impl Contents {
             let dropped = self.inner.store.drop_contents_before(now).await?;
             for content in dropped.iter().filter(|content| content.is_file) {
                 remove(&self.file(content.root)).await?;
+                gio_failpoint::fail_point!("hub.wrote.content_file_gone");
             }
             count += dropped.len();
             if dropped.is_empty() {
@@ -270,6 +271,7 @@ impl Contents {
         };
         let _files = self.inner.files.lock().await;
         tokio::fs::rename(beside, self.file(root)).await?;
+        gio_failpoint::fail_point!("hub.wrote.content_file");
         let folder = self.inner.folder.clone();
         blocking(move || std::fs::File::open(folder)?.sync_all()).await??;
         Ok(self.inner.store.keep_content(&row).await?)

@@ -122,6 +122,7 @@ impl Store {
             .bind(cursor.hash.as_slice())
             .execute(&self.pool)
             .await?;
+        gio_failpoint::fail_point!("hub.wrote.cursor");
         Ok(())
     }
 
@@ -136,6 +137,7 @@ impl Store {
              ON CONFLICT (key) DO UPDATE SET value = MAX(value, ?1) + 1 RETURNING value",
         );
         let value: i64 = query.bind(signed(now.0)).fetch_one(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.sequence");
         unsigned("value", value)
     }
 }

@@ -26,7 +26,10 @@ pub(crate) async fn run(hub: Arc<Hub>, net: Net) -> Result<(), StoreError> {
         let announcement = announcement(&hub, &net, sequence, now);
         let published = net.publish_announcement(announcement.sign(&hub.key));
         match hub.unless_stopped(published).await {
-            Some(Ok(())) => observe::announced(sequence),
+            Some(Ok(())) => {
+                gio_failpoint::fail_point!("hub.told.announcement");
+                observe::announced(sequence);
+            }
             Some(Err(error)) => observe::retrying("announcing", &error),
             None => break,
         }

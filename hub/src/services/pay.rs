@@ -215,8 +215,12 @@ impl Payer {
 
 /// Sends one payment that is written down.
 async fn pay(hub: &Hub, row: &PayoutRow) -> Result<(), PayError> {
+    gio_failpoint::fail_point!("hub.sends.payment");
     match hub.chain.transfer_net(hub.wallet, row.miner, row.net).await {
-        Ok(tx) => Ok(complete(hub, row, tx.hash).await?),
+        Ok(tx) => {
+            gio_failpoint::fail_point!("hub.sent.payment");
+            Ok(complete(hub, row, tx.hash).await?)
+        }
         Err(error) => {
             if !may_be_mined(&error) {
                 hub.store.drop_payout(row.id).await?;
@@ -273,7 +277,9 @@ async fn reconcile(hub: &Hub) -> Result<(), PayError> {
         }
     }
     if !pulled.is_empty() {
+        gio_failpoint::fail_point!("hub.sends.reconciliation");
         hub.chain.reconcile(hub.wallet, &pulled).await?;
+        gio_failpoint::fail_point!("hub.sent.reconciliation");
         hub.look_at_pay.notify_one();
     }
     Ok(())

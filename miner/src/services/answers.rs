@@ -83,6 +83,7 @@ impl Desk {
             return Ok(());
         }
         self.deps.store.apply(changes).await?;
+        gio_failpoint::fail_point!("miner.wrote.answers");
         observe::claims_accepted(self.hub.wallet, accepted.len());
         let mut state = self.state();
         for (key, _) in accepted {

@@ -91,6 +91,7 @@ pub(super) async fn promised(desk: &Desk, paid: Paid) -> Result<(), StoreError> 
         at,
     };
     desk.deps.store.apply(vec![promise]).await?;
+    gio_failpoint::fail_point!("miner.wrote.promise");
     observe::payment_promised(wallet, net, tx);
     for deal in &paid.deal_ids {
         if let Ok(deal) = DealId::try_from(deal.as_ref()) {
@@ -156,7 +157,9 @@ pub async fn collect(deps: &Deps, wallet: Address) -> Result<(), StoreError> {
         at: now(),
     };
     deps.store.apply(vec![started]).await?;
+    gio_failpoint::fail_point!("miner.wrote.pull");
     let sent = deps.chain.pull(wallet, amount).await;
+    gio_failpoint::fail_point!("miner.sent.pull");
     conclude(deps, &pull, sent).await.map(drop)
 }
 
@@ -183,6 +186,7 @@ async fn conclude(
             observe::pull_failed(pull.wallet, &PullFailure::Unresolved(tx));
             let sent = Change::PullSent { id: pull.id, tx };
             deps.store.apply(vec![sent]).await?;
+            gio_failpoint::fail_point!("miner.wrote.pull_sent");
             Ok(false)
         }
         Err(failure) => {
@@ -229,6 +233,7 @@ async fn end(
         at: now(),
     };
     deps.store.apply(vec![ended]).await?;
+    gio_failpoint::fail_point!("miner.wrote.pull_ended");
     if state == PullState::Arrived {
         arrived(deps, pull, tx).await?;
     }
@@ -245,6 +250,7 @@ async fn arrived(deps: &Deps, pull: &PullRow, tx: Option<B256>) -> Result<(), St
     let totals = deps.store.totals(wallet).await?;
     if is_even(&totals.history(Gio::ZERO)) {
         deps.store.apply(vec![Change::HubWasEven(wallet)]).await?;
+        gio_failpoint::fail_point!("miner.wrote.even");
     }
     Ok(())
 }

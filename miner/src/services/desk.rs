@@ -234,6 +234,7 @@ impl Desk {
     pub async fn send(&self, body: Body) {
         let line = self.state().line.clone();
         let Some(line) = line else { return };
+        pass_fail_point(&body);
         let sent = timeout(SEND_TIMEOUT, line.sender.send(message(body))).await;
         if !matches!(sent, Ok(Ok(()))) {
             line.broken.cancel();
@@ -263,6 +264,17 @@ impl Desk {
             *known = limit;
             changed
         });
+    }
+}
+
+/// Just before a message leaves: what it says is on disk.
+fn pass_fail_point(body: &Body) {
+    match body {
+        Body::Hello(_) => {}
+        Body::Done(_) => gio_failpoint::fail_point!("miner.tells.results"),
+        Body::Failed(_) => gio_failpoint::fail_point!("miner.tells.failures"),
+        Body::Exposure(_) => gio_failpoint::fail_point!("miner.tells.exposure"),
+        Body::Draining(_) => gio_failpoint::fail_point!("miner.tells.draining"),
     }
 }
 

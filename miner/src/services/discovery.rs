@@ -72,6 +72,7 @@ pub async fn run(deps: Arc<Deps>) {
     let before = now().0.saturating_sub(FAKES_KEPT_SECONDS);
     let forget = Change::ForgetFakes(gio_protocol::UnixSeconds(before));
     let mut result = deps.store.apply(vec![forget]).await;
+    gio_failpoint::fail_point!("miner.wrote.fakes_forgotten");
     loop {
         if let Err(error) = result {
             return deps.fatal("discovery", error);
@@ -152,6 +153,7 @@ impl Discovery {
             console.hub(&row.name, wallet, row.net_price, &judgement);
         }
         self.deps.store.apply(vec![Change::Hub(row)]).await?;
+        gio_failpoint::fail_point!("miner.wrote.hub");
         let known = Known {
             wallet,
             judgement,

@@ -113,6 +113,7 @@ impl Fetcher {
         let channel = channel.map_err(|error| FetchError::Connect(Box::new(error)))?;
         let wanted = content_ref(content);
         let bytes = blob::download(channel, &wanted, content.length).await;
+        gio_failpoint::fail_point!("miner.fetched.content");
         let bytes = bytes.map_err(|source| FetchError::Blob {
             root: content.root,
             source,

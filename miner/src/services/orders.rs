@@ -301,6 +301,7 @@ impl Desk {
             first_at: now(),
         };
         store.apply(vec![Change::Deal(Box::new(row))]).await?;
+        gio_failpoint::fail_point!("miner.wrote.deal");
         observe::deal_taken(wallet, deal, net_price);
         Ok((Arc::new(terms), store.accepted_units(deal).await?))
     }

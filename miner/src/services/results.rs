@@ -84,6 +84,7 @@ impl Desk {
             let rows = std::mem::take(&mut sorted.rows);
             observe::claims_made(self.hub.wallet, rows.len());
             self.deps.store.apply(vec![Change::Claims(rows)]).await?;
+            gio_failpoint::fail_point!("miner.wrote.claims");
         }
         let todos = self.enter(&sorted);
         for todo in todos {

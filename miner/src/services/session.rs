@@ -38,9 +38,10 @@ const TICK: Duration = Duration::from_secs(1);
 const FUNDS_EVERY: Duration = Duration::from_secs(10);
 /// First pause after a stream that broke.
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
-/// Longest pause: within the grace in which a hub that restarts finds its miners again.
-const BACKOFF_MAX: Duration = Duration::from_secs(15);
-/// A stream that lived this long was a good one: the next pause is short again.
+/// Longest pause: shorter than the 5 s for which a hub that comes back keeps a miner's units for it, so that no unit is
+/// run again because its miner was still waiting.
+const BACKOFF_MAX: Duration = Duration::from_secs(4);
+/// A stream that lived this long, or on which the hub took a result, was a good one: the next pause is short again.
 const STABLE: Duration = Duration::from_secs(30);
 
 /// Why a work stream ended.
@@ -85,8 +86,9 @@ pub(super) async fn run(desk: Arc<Desk>) {
     let mut backoff = BACKOFF_MIN;
     loop {
         let since = Instant::now();
+        let mut was_useful = false;
         let end = tokio::select! {
-            end = desk.serve() => end,
+            end = desk.serve(&mut was_useful) => end,
             () = desk.stop.cancelled() => return desk.set_line(None),
         };
         desk.set_line(None);
@@ -94,7 +96,7 @@ pub(super) async fn run(desk: Arc<Desk>) {
             return desk.deps.fatal("session", error);
         }
         observe::disconnected(desk.hub.wallet, &end);
-        if since.elapsed() >= STABLE {
+        if was_useful || since.elapsed() >= STABLE {
             backoff = BACKOFF_MIN;
         }
         tokio::select! {
@@ -106,12 +108,12 @@ pub(super) async fn run(desk: Arc<Desk>) {
 }
 
 impl Desk {
-    async fn serve(self: &Arc<Self>) -> SessionEnd {
-        let Err(end) = self.try_serve().await;
+    async fn serve(self: &Arc<Self>, was_useful: &mut bool) -> SessionEnd {
+        let Err(end) = self.try_serve(was_useful).await;
         end
     }
 
-    async fn try_serve(self: &Arc<Self>) -> Result<Infallible, SessionEnd> {
+    async fn try_serve(self: &Arc<Self>, was_useful: &mut bool) -> Result<Infallible, SessionEnd> {
         self.refresh().await.map_err(SessionEnd::Chain)?;
         let mut limit = self.limit.subscribe();
         let Stream { line, mut inbound } = self.open_stream().await?;
@@ -131,6 +133,7 @@ impl Desk {
             tokio::select! {
                 next = inbound.message() => {
                     let next = next?.ok_or(SessionEnd::Closed)?;
+                    *was_useful |= matches!(next.body, Some(hub_message::Body::Accepted(_)));
                     self.hear(next).await?;
                 }
                 Ok(()) = limit.changed() => {
@@ -168,6 +171,7 @@ impl Desk {
         let (sender, queue) = mpsc::channel(OUT_QUEUE);
         // An empty queue has room.
         let _ = sender.try_send(message(Body::Hello(self.hello())));
+        gio_failpoint::fail_point!("miner.tells.hello");
         let request = Request::new(ReceiverStream::new(queue));
         let mut client = work_client(channel);
         let opened = timeout(WELCOME_TIMEOUT, client.open(request)).await;

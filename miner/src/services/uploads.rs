@@ -75,6 +75,7 @@ impl Desk {
         let channel = net.channel(self.hub.peer, &self.source().addrs).await;
         let channel = channel.map_err(|error| UploadError::Connect(Box::new(error)))?;
         let stored = blob::upload(channel, root, bytes).await;
+        gio_failpoint::fail_point!("miner.sent.output");
         stored.map(drop).map_err(UploadError::Blob)
     }
 
@@ -94,6 +95,7 @@ impl Desk {
         if let Err(error) = self.deps.store.apply(vec![lost]).await {
             return self.deps.fatal("uploads", error);
         }
+        gio_failpoint::fail_point!("miner.wrote.output_lost");
         self.state().book.reject(key);
         let units = vec![unit_failure(key, "the output was lost", true)];
         self.send(Body::Failed(Failed { units })).await;

@@ -8,15 +8,16 @@ use gio_e2e::paths;
 use serde_json::Value;
 
 /// Every package of the workspace with the packages of the workspace it may use, tests aside.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("gio-protocol", &[]),
     ("gio-keys", &["gio-protocol"]),
     ("gio-content", &["gio-protocol"]),
     ("gio-machine", &["gio-protocol"]),
     ("gio-coin", &["gio-protocol"]),
-    ("gio-agent", &["gio-keys"]),
-    ("gio-net", &["gio-protocol", "gio-keys"]),
-    ("gio-evm", &["gio-protocol"]),
+    ("gio-failpoint", &[]),
+    ("gio-agent", &["gio-failpoint", "gio-keys"]),
+    ("gio-net", &["gio-failpoint", "gio-protocol", "gio-keys"]),
+    ("gio-evm", &["gio-failpoint", "gio-protocol"]),
     (
         "gio-runtime",
         &["gio-protocol", "gio-content", "gio-machine"],
@@ -35,6 +36,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     (
         "gio-hub",
         &[
+            "gio-failpoint",
             "gio-protocol",
             "gio-keys",
             "gio-content",
@@ -47,6 +49,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     (
         "gio-miner",
         &[
+            "gio-failpoint",
             "gio-protocol",
             "gio-keys",
             "gio-content",
@@ -59,6 +62,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     (
         "gio-buyer",
         &[
+            "gio-failpoint",
             "gio-protocol",
             "gio-keys",
             "gio-content",
@@ -72,6 +76,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     (
         "gio-e2e",
         &[
+            "gio-failpoint",
             "gio-protocol",
             "gio-keys",
             "gio-content",

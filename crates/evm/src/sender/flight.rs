@@ -88,6 +88,7 @@ impl Sender {
         let mut poll = Poll::default();
         loop {
             if let Some(receipt) = self.any_receipt(&flight).await {
+                gio_failpoint::fail_point!("evm.mined");
                 return self.judge(&flight, receipt).await;
             }
             let now = Instant::now();
@@ -176,7 +177,9 @@ impl Sender {
         self.fill_gap(flight, usual).await;
         flight.raise_fees(usual);
         let newest = flight.signed();
-        match self.publish(newest).await {
+        let published = self.publish(newest).await;
+        gio_failpoint::fail_point!("evm.replaced");
+        match published {
             Published::Taken => {
                 tracing::info!(tx = %newest.hash, nonce = flight.nonce, fee = flight.fees.max, "fee raised");
             }
@@ -213,6 +216,7 @@ impl Sender {
             let filler = self.sign(&nothing, missing, FILLER_GAS, fees);
             tracing::warn!(nonce = missing, tx = %filler.hash, "filling a gap in the nonces");
             self.publish(&filler).await;
+            gio_failpoint::fail_point!("evm.gap_filled");
         }
     }
 }

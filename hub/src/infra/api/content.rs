@@ -50,6 +50,7 @@ impl Content for ContentApi {
         let received = timeout_at(deadline, receive(upload, first, &mut chunks)).await;
         let upload = received.map_err(|_| slow())??;
         let kept = upload.finish(self.0.now()).await.map_err(ApiError::from)?;
+        gio_failpoint::fail_point!("hub.answers.upload");
         Ok(Response::new(to_wire(kept)))
     }
 
@@ -91,6 +92,7 @@ impl Content for ContentApi {
         let lengths = self.0.contents.lengths(&roots).await;
         let lengths = lengths.map_err(ApiError::from)?;
         let held = roots.iter().map(|root| lengths.contains_key(root));
+        gio_failpoint::fail_point!("hub.answers.has");
         Ok(Response::new(HasReply {
             held: held.collect(),
         }))
@@ -152,6 +154,7 @@ impl Sending {
                     data: data.into(),
                 };
                 let is_last = this.reader.offset >= length;
+                gio_failpoint::fail_point!("hub.answers.chunk");
                 Some((Ok(chunk), (!is_last).then_some(this)))
             }
             Err(error) => {

@@ -36,7 +36,9 @@ impl Market for MarketApi {
     async fn quote(&self, request: Request<QuoteRequest>) -> Result<Response<QuoteReply>, Status> {
         let caller = Caller::of(&request)?;
         let reply = self.0.answer_quote(caller.address, request.into_inner());
-        Ok(Response::new(reply.await?))
+        let reply = reply.await?;
+        gio_failpoint::fail_point!("hub.answers.quote");
+        Ok(Response::new(reply))
     }
 
     async fn sign_deal(
@@ -48,11 +50,13 @@ impl Market for MarketApi {
         if let Err(error) = &reply {
             observe::refused(caller.address, error);
         }
+        gio_failpoint::fail_point!("hub.answers.signature");
         Ok(Response::new(reply?))
     }
 
     async fn opened(&self, _request: Request<DealRef>) -> Result<Response<OpenedReply>, Status> {
         self.0.look_at_chain.notify_one();
+        gio_failpoint::fail_point!("hub.answers.opened");
         Ok(Response::new(OpenedReply {}))
     }
 
@@ -84,16 +88,18 @@ impl Market for MarketApi {
         let place = self.0.places.results.take(caller.address);
         let _place = place.ok_or(ApiError::TooManyCalls)?;
         let id = DealId(field::hash("deal_id", &request.into_inner().deal_id)?);
-        Ok(Response::new(self.0.result(id).await?))
+        let reply = self.0.result(id).await?;
+        gio_failpoint::fail_point!("hub.answers.result");
+        Ok(Response::new(reply))
     }
 
     async fn confirm(
         &self,
         request: Request<ConfirmRequest>,
     ) -> Result<Response<ConfirmReply>, Status> {
-        Ok(Response::new(
-            self.0.take_confirmation(request.into_inner()).await?,
-        ))
+        let reply = self.0.take_confirmation(request.into_inner()).await?;
+        gio_failpoint::fail_point!("hub.answers.confirmation");
+        Ok(Response::new(reply))
     }
 
     async fn cancel(

@@ -98,6 +98,7 @@ impl Work for WorkApi {
         let (outbound, messages) = mpsc::channel(OUTBOUND_QUEUE);
         let gone = |_| Status::cancelled("the miner is gone");
         outbound.send(Ok(link.hub.welcome())).await.map_err(gone)?;
+        gio_failpoint::fail_point!("hub.told.welcome");
         let join = Command::Join {
             miner: caller.address,
             offer: offer(link.session, &hello)?,

@@ -156,6 +156,7 @@ impl Upload {
     ) -> Result<(), ContentError> {
         file.flush().await?;
         file.sync_all().await?;
+        gio_failpoint::fail_point!("hub.wrote.upload");
         drop(file);
         let memory = self.contents.inner.memory.take(self.length).await;
         let memory = memory.ok_or(ContentError::Busy)?;

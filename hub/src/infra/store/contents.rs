@@ -52,6 +52,7 @@ impl Store {
         .bind(content.bytes)
         .execute(&self.pool)
         .await?;
+        gio_failpoint::fail_point!("hub.wrote.content");
         Ok(())
     }
 
@@ -67,6 +68,7 @@ impl Store {
             .bind(root.as_slice())
             .execute(&self.pool)
             .await?;
+        gio_failpoint::fail_point!("hub.wrote.content_kept_longer");
         Ok(())
     }
 
@@ -78,6 +80,7 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let is_here = add_use(&mut tx, root, deal).await?;
         tx.commit().await?;
+        gio_failpoint::fail_point!("hub.wrote.content_use");
         Ok(is_here)
     }
 
@@ -168,6 +171,7 @@ impl Store {
             })
         };
         let rows = rows.fetch_all(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.contents_dropped");
         rows.iter().map(read).collect()
     }
 
@@ -193,6 +197,7 @@ impl Store {
             let query = sqlx::query("UPDATE deals SET job_spec = NULL WHERE id = ?");
             let query = query.bind(deal.0.as_slice());
             query.execute(&self.pool).await?;
+            gio_failpoint::fail_point!("hub.wrote.job_dropped");
         }
         Ok(over.len() as u64)
     }
@@ -217,6 +222,7 @@ impl Store {
             .await?;
         }
         tx.commit().await?;
+        gio_failpoint::fail_point!("hub.wrote.contents_released");
         Ok(!rows.is_empty())
     }
 }

@@ -125,6 +125,7 @@ impl Store {
             }
         }
         tx.commit().await?;
+        gio_failpoint::fail_point!("hub.wrote.deal");
         Ok(Added::Yes)
     }
 
@@ -250,6 +251,7 @@ impl Store {
             add_event(&mut tx, id, stage, message, at).await?;
         }
         tx.commit().await?;
+        gio_failpoint::fail_point!("hub.wrote.stage");
         Ok(moved)
     }
 
@@ -266,6 +268,7 @@ impl Store {
              AND NOT EXISTS (SELECT 1 FROM earnings WHERE deal_id = deals.id)",
         );
         let done = query.bind(signed(before.0)).execute(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.accounts_closed");
         Ok(done.rows_affected())
     }
 
@@ -286,6 +289,7 @@ impl Store {
         .bind(id.0.as_slice())
         .execute(&self.pool)
         .await?;
+        gio_failpoint::fail_point!("hub.wrote.result");
         Ok(())
     }
 
@@ -305,6 +309,7 @@ impl Store {
             .bind(id.0.as_slice())
             .execute(&self.pool)
             .await?;
+        gio_failpoint::fail_point!("hub.wrote.posted");
         Ok(())
     }
 
@@ -319,6 +324,7 @@ impl Store {
             .bind(id.0.as_slice())
             .execute(&self.pool)
             .await?;
+        gio_failpoint::fail_point!("hub.wrote.confirmation");
         Ok(())
     }
 
@@ -337,6 +343,7 @@ impl Store {
         .bind(id.0.as_slice())
         .execute(&self.pool)
         .await?;
+        gio_failpoint::fail_point!("hub.wrote.settlement");
         Ok(())
     }
 

@@ -80,6 +80,7 @@ impl Store {
         .bind(signed(at.0))
         .fetch_optional(&self.pool)
         .await?;
+        gio_failpoint::fail_point!("hub.wrote.payout");
         row.map(|row| read_payout(&row)).transpose()
     }
 
@@ -93,6 +94,7 @@ impl Store {
             .bind(id)
             .execute(&self.pool)
             .await?;
+        gio_failpoint::fail_point!("hub.wrote.payout_made");
         Ok(())
     }
 
@@ -105,6 +107,7 @@ impl Store {
             .bind(id)
             .execute(&self.pool)
             .await?;
+        gio_failpoint::fail_point!("hub.wrote.payout_dropped");
         Ok(())
     }
 
@@ -116,6 +119,7 @@ impl Store {
         let query =
             sqlx::query("UPDATE deals SET miners_paid = 1 WHERE id = ?").bind(deal.0.as_slice());
         query.execute(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.miners_paid");
         Ok(())
     }
 

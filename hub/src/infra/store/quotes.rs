@@ -28,6 +28,7 @@ impl Store {
         .bind(signed(quote.valid_until.0))
         .execute(&self.pool)
         .await?;
+        gio_failpoint::fail_point!("hub.wrote.quote");
         Ok(())
     }
 
@@ -66,7 +67,9 @@ impl Store {
     pub async fn drop_quotes_before(&self, now: UnixSeconds) -> Result<u64, StoreError> {
         let query = sqlx::query("DELETE FROM quotes WHERE deal_id IS NULL AND valid_until < ?")
             .bind(signed(now.0));
-        Ok(query.execute(&self.pool).await?.rows_affected())
+        let done = query.execute(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.quotes_dropped");
+        Ok(done.rows_affected())
     }
 }
 

@@ -75,6 +75,7 @@ impl Store {
             .await?;
         }
         tx.commit().await?;
+        gio_failpoint::fail_point!("hub.wrote.work");
         Ok(())
     }
 

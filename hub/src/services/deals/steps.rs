@@ -148,7 +148,9 @@ async fn post(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
     };
     if stage(hub, deal).await? == DealStage::Open {
         let (tree, cu, claims) = (posted.tree_hash, posted.cu_total, posted.claims.root);
+        gio_failpoint::fail_point!("hub.sends.result");
         hub.chain.post_result(&deal.terms, tree, cu, claims).await?;
+        gio_failpoint::fail_point!("hub.sent.result");
         observe::result_posted(deal.id, posted.result_root, posted.cu_total);
     }
     Ok(())
@@ -232,14 +234,18 @@ async fn confirm(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
     };
     if stage(hub, deal).await? == DealStage::Posted {
         let root = posted.result_root;
+        gio_failpoint::fail_point!("hub.sends.confirmation");
         hub.chain.confirm(&deal.terms, root, signature).await?;
+        gio_failpoint::fail_point!("hub.sent.confirmation");
     }
     Ok(())
 }
 
 async fn settle(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
     if stage(hub, deal).await? == DealStage::Posted {
+        gio_failpoint::fail_point!("hub.sends.settlement");
         hub.chain.settle(&deal.terms).await?;
+        gio_failpoint::fail_point!("hub.sent.settlement");
     }
     Ok(())
 }
@@ -250,7 +256,9 @@ async fn refund(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
         return Err(StepError::Stopping);
     }
     if stage(hub, deal).await? == DealStage::Open {
+        gio_failpoint::fail_point!("hub.sends.refund");
         hub.chain.refund(&deal.terms).await?;
+        gio_failpoint::fail_point!("hub.sent.refund");
     }
     Ok(())
 }

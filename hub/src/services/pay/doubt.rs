@@ -17,7 +17,9 @@ use crate::infra::store::{PayoutRow, StoreError};
 
 /// Completes the payments that were made and forgets those that were not.
 pub(super) async fn settle(hub: &Hub, rows: &[PayoutRow]) -> Result<(), PayError> {
+    gio_failpoint::fail_point!("hub.sends.barrier");
     let barrier = hub.chain.reconcile(hub.wallet, &[]).await?;
+    gio_failpoint::fail_point!("hub.sent.barrier");
     for row in rows {
         match find(hub, row, barrier.block).await? {
             Some(tx) => complete(hub, row, tx).await?,

@@ -67,6 +67,7 @@ impl Follower {
         }
         let message = this.message(event);
         let is_last = this.stage.is_final() && this.pending.is_empty();
+        gio_failpoint::fail_point!("hub.answers.progress");
         Some((Ok(message), (!is_last).then_some(this)))
     }
 

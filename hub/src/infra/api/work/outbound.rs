@@ -97,6 +97,7 @@ impl Writer {
     }
 
     async fn send(&self, body: hub_message::Body) -> Option<()> {
+        pass_fail_point(&body);
         let message = Ok(HubMessage { body: Some(body) });
         match timeout(SEND_TIMEOUT, self.outbound.send(message)).await {
             Ok(sent) => sent.ok(),
@@ -201,6 +202,18 @@ impl Writer {
         let until = hub.now().after(2 * hub.config().hub.unit_seconds);
         let kept = hub.contents.put(image.await?, until).await?;
         Ok(unit_order::Input::InputRef(to_wire(kept)))
+    }
+}
+
+/// Just before a message leaves: what it says is on disk.
+fn pass_fail_point(body: &hub_message::Body) {
+    match body {
+        hub_message::Body::Welcome(_) => {}
+        hub_message::Body::Assign(_) => gio_failpoint::fail_point!("hub.tells.order"),
+        hub_message::Body::Accepted(_) => gio_failpoint::fail_point!("hub.tells.acceptance"),
+        hub_message::Body::Rejected(_) => gio_failpoint::fail_point!("hub.tells.rejection"),
+        hub_message::Body::Cancel(_) => gio_failpoint::fail_point!("hub.tells.cancel"),
+        hub_message::Body::Paid(_) => gio_failpoint::fail_point!("hub.tells.payment"),
     }
 }
 

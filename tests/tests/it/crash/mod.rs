@@ -1,0 +1,3 @@
+//! Every process may die anywhere: the job ends, nobody is paid twice, nothing paid is lost, sums add up.
+
+mod points;
