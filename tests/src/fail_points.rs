@@ -62,7 +62,12 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 11] = [
     ("miner/src/services/desk.rs", &["line.sender.send("]),
     (
         "buyer-cli/src/infra/hub.rs",
-        &["self.market().", "market.follow(", "blob::upload(", "blob::download("],
+        &[
+            "self.market().",
+            "market.follow(",
+            "blob::upload(",
+            "blob::download(",
+        ],
     ),
     (
         "buyer-cli/src/steps",
