@@ -268,6 +268,20 @@ impl Devnet {
         Ok(())
     }
 
+    /// A second hub's home with its owner's account funded, not registered.
+    ///
+    /// # Errors
+    /// If the home cannot be made or the account not be funded.
+    pub async fn make_hub(&mut self, home: &str) -> Result<Address> {
+        let listen = format!("/ip4/127.0.0.1/tcp/{}", free_port()?);
+        self.init("gio-hub", home, &["init", "--listen", &listen])
+            .await?;
+        let owner = self.key(home, Role::Hub)?.address();
+        self.anvil.fund_gas(owner).await?;
+        self.chain.send_gio(owner, Gio::from_whole(100)?).await?;
+        Ok(owner)
+    }
+
     async fn set_up_miner(&self, number: usize) -> Result<()> {
         let name = miner_name(number);
         if self.folder.join(&name).join("config.toml").exists() {

@@ -86,6 +86,11 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
+    /// Asks it to stop, and does not wait.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// Asks it to stop, and kills it if it does not in time.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ impl Driver<'_> {
         self.progress.stage("confirming");
         let signature = self.confirmation();
         let (id, root) = (self.dealt().deal.id, self.result_root());
+        gio_failpoint::fail_point!("buyer.tells.confirmation");
         let told = match self.hub().await {
             Ok(hub) => hub
                 .confirm(id, root, &signature)

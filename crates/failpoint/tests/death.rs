@@ -1,4 +1,5 @@
 //! What a fail-point does to a process, and that a release build has none.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;

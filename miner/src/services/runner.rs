@@ -284,6 +284,7 @@ fn perform(tools: &Tools, job: &Job) -> Result<Made, Failure> {
         unit_seed: order.leaf.unit_seed,
         clock_start: order.clock_start.0,
     };
+    gio_failpoint::fail_point!("miner.begins.unit");
     let outcome = tools.engine.run(&job.program, &input, &limits, control)?;
     let halt = Halt {
         status: outcome.status,

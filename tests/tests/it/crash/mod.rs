@@ -1,3 +1,8 @@
 //! Every process may die anywhere: the job ends, nobody is paid twice, nothing paid is lost, sums add up.
 
+mod audit;
+mod jobs;
+mod market;
 mod points;
+mod scenes;
+mod visits;

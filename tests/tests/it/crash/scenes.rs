@@ -1,0 +1,213 @@
+//! What does not happen in a job that goes well: deadlines, windows, lost files, orderly stops, old age. Each scene
+//! kills somebody there.
+
+use std::fs;
+use std::time::Duration;
+
+use gio_protocol::DealStage;
+
+use super::jobs;
+use super::market::DyingMarket;
+
+/// Seconds after which a job of these tests is due; its deadline is ten minutes.
+const DUE: u64 = 601;
+/// Longer than a hub keeps a lost miner's units for it.
+const GRACE: Duration = Duration::from_secs(6);
+/// Longer than results are kept.
+const OLD: u64 = 40 * 24 * 3600;
+
+/// Nobody works for it: the hub gives the cap back, and dies before and after.
+pub(super) async fn the_hub_refunds(market: &mut DyingMarket, number: usize) {
+    market.kill_miners().await;
+    let ask = jobs::mixed(market, number);
+    let job = market.leave(&ask).await;
+    market
+        .arm("hub", &["hub.sends.refund", "hub.sent.refund"])
+        .await;
+    market.net.anvil.pass(DUE).await.unwrap();
+    market.wait_for_deaths("hub", "a refund").await;
+    market.reaches(&job, DealStage::Refunded).await;
+    market.start_miners();
+}
+
+/// The hub is gone for good: the buyer takes its cap back, by `attach` and by `refund`.
+pub(super) async fn the_buyer_takes_its_cap_back(market: &mut DyingMarket, number: usize) {
+    market.kill_miners().await;
+    let asks = [jobs::mixed(market, number), jobs::mixed(market, number + 1)];
+    let (first, second) = (market.leave(&asks[0]).await, market.leave(&asks[1]).await);
+    market.kill("hub").await;
+    market.net.anvil.pass(DUE).await.unwrap();
+    let attach = ["attach", &first];
+    market.buyer_dies(&attach, "buyer.sends.refund").await;
+    market.buyer_dies(&attach, "buyer.sent.refund").await;
+    market.reaches(&first, DealStage::Refunded).await;
+    let refund = ["refund", &second];
+    market
+        .buyer_dies(&refund, "buyer.sent.refund_command")
+        .await;
+    market.reaches(&second, DealStage::Refunded).await;
+    market.start_again("hub");
+    market.start_miners();
+}
+
+/// Nobody confirms: the hub settles after the window.
+pub(super) async fn the_hub_settles_after_the_window(market: &mut DyingMarket, number: usize) {
+    let ask = jobs::mixed(market, number);
+    let job = market.leave(&ask).await;
+    market.reaches(&job, DealStage::Posted).await;
+    market
+        .arm("hub", &["hub.sends.settlement", "hub.sent.settlement"])
+        .await;
+    let window = market.window_seconds;
+    market.net.anvil.pass(window + 1).await.unwrap();
+    market
+        .wait_for_deaths("hub", "a settlement after the window")
+        .await;
+    market.reaches(&job, DealStage::Settled).await;
+    market.buyer_succeeds(&["attach", &job]).await;
+    ask.check(&market.out());
+}
+
+/// The hub is gone after it has delivered: the buyer confirms on chain by itself.
+pub(super) async fn the_buyer_confirms_by_itself(market: &mut DyingMarket, number: usize) {
+    let job = fetched(market, number).await;
+    market.kill("hub").await;
+    let attach = ["attach", &job];
+    market.buyer_dies(&attach, "buyer.sends.confirmation").await;
+    market.buyer_dies(&attach, "buyer.sent.confirmation").await;
+    market.reaches(&job, DealStage::Settled).await;
+    market.start_again("hub");
+    market.buyer_succeeds(&attach).await;
+}
+
+/// The same, and the window is over.
+pub(super) async fn the_buyer_settles_by_itself(market: &mut DyingMarket, number: usize) {
+    let (first, second) = (
+        fetched(market, number).await,
+        fetched(market, number + 1).await,
+    );
+    market.kill("hub").await;
+    let window = market.window_seconds;
+    market.net.anvil.pass(window + 1).await.unwrap();
+    let attach = ["attach", &first];
+    market.buyer_dies(&attach, "buyer.sends.settlement").await;
+    market.buyer_dies(&attach, "buyer.sent.settlement").await;
+    market.reaches(&first, DealStage::Settled).await;
+    let refund = ["refund", &second];
+    market
+        .buyer_dies(&refund, "buyer.sent.settlement_command")
+        .await;
+    market.reaches(&second, DealStage::Settled).await;
+    market.start_again("hub");
+    market.buyer_succeeds(&attach).await;
+    market.buyer_succeeds(&["attach", &second]).await;
+}
+
+/// A job whose result is fetched and checked, and not confirmed.
+async fn fetched(market: &mut DyingMarket, number: usize) -> String {
+    let ask = jobs::mixed(market, number);
+    let job = market.leave(&ask).await;
+    market.reaches(&job, DealStage::Posted).await;
+    market
+        .buyer_dies(&["attach", &job], "buyer.tells.confirmation")
+        .await;
+    ask.check(&market.out());
+    job
+}
+
+/// The hub has written a payment down and is killed before it sends it, and again and again while it finds out that it
+/// was never made.
+pub(super) async fn a_payment_in_doubt(market: &mut DyingMarket, number: usize) {
+    let points = [
+        "hub.wrote.payout",
+        "hub.sends.barrier",
+        "hub.sent.barrier",
+        "hub.wrote.payout_dropped",
+    ];
+    market.arm("hub", &points).await;
+    let ask = jobs::mixed(market, number);
+    market.job(&ask).await;
+    market.wait_for_deaths("hub", "a payment in doubt").await;
+}
+
+/// A miner dies with a claim it has not sent and is away for so long that somebody else does the unit: its claim is
+/// rejected, and it is not paid for it.
+pub(super) async fn a_claim_too_late(market: &mut DyingMarket, number: usize) {
+    market.kill_miners().await;
+    market.agent("miner-1").stays_dead = true;
+    market.arm("miner-1", &["miner.wrote.claims"]).await;
+    let ask = jobs::large(market, number);
+    let job = market.leave(&ask).await;
+    market
+        .wait_for_deaths("miner-1", "a claim written down")
+        .await;
+    market.tend_for(GRACE).await;
+    market.start_again("miner-2");
+    market.reaches(&job, DealStage::Posted).await;
+    market.arm("hub", &["hub.tells.rejection"]).await;
+    market.agent("miner-1").stays_dead = false;
+    market.start_again("miner-1");
+    market.wait_for_deaths("hub", "a rejection").await;
+    market.buyer_succeeds(&["attach", &job]).await;
+    ask.check(&market.out());
+}
+
+/// A miner's disk loses the output of a claim that was not sent: the unit is given back and done again.
+pub(super) async fn a_lost_output(market: &mut DyingMarket, number: usize) {
+    market.kill_miners().await;
+    market.agent("miner-1").stays_dead = true;
+    market.arm("miner-1", &["miner.wrote.claims"]).await;
+    let ask = jobs::large(market, number);
+    let job = market.leave(&ask).await;
+    market
+        .wait_for_deaths("miner-1", "a claim written down")
+        .await;
+    let contents = market.net.folder.join("miner-1/contents");
+    fs::remove_dir_all(&contents).unwrap();
+    market.agent("miner-1").stays_dead = false;
+    market
+        .dies("miner-1", &["miner.wrote.output_lost"], "a lost output")
+        .await;
+    market.start_again("miner-2");
+    market.buyer_succeeds(&["attach", &job]).await;
+    ask.check(&market.out());
+}
+
+/// The deal is due while its units run: they are cancelled, and nobody is paid for what was not delivered.
+pub(super) async fn units_cancelled(market: &mut DyingMarket, number: usize) {
+    market.arm("miner-1", &[]).await;
+    market.arm("hub", &["hub.tells.cancel"]).await;
+    let ask = jobs::endless(market, number);
+    let job = market.leave(&ask).await;
+    market.begins_a_unit("miner-1").await;
+    market.net.anvil.pass(DUE).await.unwrap();
+    market.wait_for_deaths("hub", "a cancelled unit").await;
+    market.reaches(&job, DealStage::Refunded).await;
+}
+
+/// A miner that is asked to stop in the middle of work dies while it says so.
+pub(super) async fn a_miner_that_stops(market: &mut DyingMarket, number: usize) {
+    let ask = jobs::endless(market, number);
+    let job = market.leave(&ask).await;
+    for point in ["miner.tells.failures", "miner.tells.draining"] {
+        market.arm("miner-1", &[point]).await;
+        market.begins_a_unit("miner-1").await;
+        market.ask_to_stop("miner-1");
+        market.wait_for_deaths("miner-1", "an orderly stop").await;
+    }
+    market.net.anvil.pass(DUE).await.unwrap();
+    market.reaches(&job, DealStage::Refunded).await;
+}
+
+/// Long after: the hub forgets what nobody needs any more.
+pub(super) async fn old_age(market: &mut DyingMarket) {
+    market.kill("hub").await;
+    market.net.anvil.pass(OLD).await.unwrap();
+    let points = [
+        "hub.wrote.contents_released",
+        "hub.wrote.job_dropped",
+        "hub.wrote.contents_dropped",
+        "hub.wrote.content_file_gone",
+    ];
+    market.dies("hub", &points, "old contents").await;
+}
