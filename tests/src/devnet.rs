@@ -60,6 +60,8 @@ pub struct Devnet {
     pub hub: Option<Process>,
     /// The miners' processes by number, unless stopped.
     pub miners: Vec<Option<Process>>,
+    /// Homes of hubs and buyers that were made besides, with their accounts.
+    more: Vec<(String, Address)>,
     settings: Settings,
     ports: Ports,
 }
@@ -96,6 +98,7 @@ impl Devnet {
             chain,
             hub: None,
             miners,
+            more: Vec::new(),
             settings,
             ports,
         };
@@ -181,6 +184,7 @@ impl Devnet {
             "buyer".to_owned(),
             self.key("buyer", Role::Buyer)?.address(),
         ));
+        accounts.extend(self.more.iter().cloned());
         Ok(accounts)
     }
 
@@ -268,7 +272,7 @@ impl Devnet {
         Ok(())
     }
 
-    /// A second hub's home with its owner's account funded, not registered.
+    /// Another hub's home with its owner's account funded, not registered.
     ///
     /// # Errors
     /// If the home cannot be made or the account not be funded.
@@ -276,10 +280,26 @@ impl Devnet {
         let listen = format!("/ip4/127.0.0.1/tcp/{}", free_port()?);
         self.init("gio-hub", home, &["init", "--listen", &listen])
             .await?;
-        let owner = self.key(home, Role::Hub)?.address();
-        self.anvil.fund_gas(owner).await?;
-        self.chain.send_gio(owner, Gio::from_whole(100)?).await?;
-        Ok(owner)
+        self.fund(home, Role::Hub, Gio::from_whole(100)?).await
+    }
+
+    /// Another buyer's home with its account funded.
+    ///
+    /// # Errors
+    /// If the home cannot be made or the account not be funded.
+    pub async fn make_buyer(&mut self, home: &str, gio: Gio) -> Result<Address> {
+        let bootstrap = self.hub_addr()?;
+        self.init("gio-buyer", home, &["init", "--bootstrap", &bootstrap])
+            .await?;
+        self.fund(home, Role::Buyer, gio).await
+    }
+
+    async fn fund(&mut self, home: &str, role: Role, gio: Gio) -> Result<Address> {
+        let account = self.key(home, role)?.address();
+        self.anvil.fund_gas(account).await?;
+        self.chain.send_gio(account, gio).await?;
+        self.more.push((home.to_owned(), account));
+        Ok(account)
     }
 
     async fn set_up_miner(&self, number: usize) -> Result<()> {

@@ -39,6 +39,7 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 11] = [
             "chain.confirm(",
             "chain.settle(",
             "chain.refund(",
+            "chain.cancel(",
             ".transfer_net(",
             ".reconcile(hub.wallet",
             "publish_announcement(",

@@ -106,9 +106,9 @@ impl Market for MarketApi {
         &self,
         request: Request<CancelRequest>,
     ) -> Result<Response<CancelReply>, Status> {
-        Ok(Response::new(
-            self.0.take_cancellation(request.into_inner()).await?,
-        ))
+        let reply = self.0.take_cancellation(request.into_inner()).await?;
+        gio_failpoint::fail_point!("hub.answers.cancellation");
+        Ok(Response::new(reply))
     }
 
     async fn machines(
@@ -118,7 +118,9 @@ impl Market for MarketApi {
         let caller = Caller::of(&request)?;
         let place = self.0.places.questions.take(caller.address);
         let _place = place.ok_or(ApiError::TooManyCalls)?;
-        Ok(Response::new(self.0.machines(request.into_inner()).await?))
+        let reply = self.0.machines(request.into_inner()).await?;
+        gio_failpoint::fail_point!("hub.answers.machines");
+        Ok(Response::new(reply))
     }
 
     async fn explain(&self, request: Request<DealRef>) -> Result<Response<ExplainReply>, Status> {
@@ -126,7 +128,9 @@ impl Market for MarketApi {
         let place = self.0.places.questions.take(caller.address);
         let _place = place.ok_or(ApiError::TooManyCalls)?;
         let reply = self.0.explain(caller.address, request.into_inner());
-        Ok(Response::new(reply.await?))
+        let reply = reply.await?;
+        gio_failpoint::fail_point!("hub.answers.explanation");
+        Ok(Response::new(reply))
     }
 
     async fn claims(
@@ -137,7 +141,9 @@ impl Market for MarketApi {
         let place = self.0.places.questions.take(caller.address);
         let _place = place.ok_or(ApiError::TooManyCalls)?;
         let reply = self.0.accepted_claims(caller.address, request.into_inner());
-        Ok(Response::new(reply.await?))
+        let reply = reply.await?;
+        gio_failpoint::fail_point!("hub.answers.claims");
+        Ok(Response::new(reply))
     }
 }
 

@@ -41,6 +41,7 @@ impl Store {
             .bind(signed(new.until.0))
             .execute(&self.pool)
             .await?;
+        gio_failpoint::fail_point!("hub.wrote.cancellation");
         let stands = self.cancellation(deal).await?;
         stands.ok_or(StoreError::Damaged { column: "deal_id" })
     }

@@ -61,6 +61,7 @@ impl Store {
                 .await?;
         }
         tx.commit().await?;
+        gio_failpoint::fail_point!("hub.wrote.troubles");
         Ok(())
     }
 

@@ -178,7 +178,9 @@ async fn end_together(
         let own = hub.key.sign(digest);
         let (buyer, own) = (&cancellation.signature, own.as_bytes());
         let sent = hub.chain.cancel(&deal.terms, Gio::ZERO, buyer, own);
+        gio_failpoint::fail_point!("hub.sends.cancellation");
         Box::pin(sent).await?;
+        gio_failpoint::fail_point!("hub.sent.cancellation");
     }
     Ok(())
 }

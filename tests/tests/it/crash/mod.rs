@@ -1,6 +1,7 @@
 //! Every process may die anywhere: the job ends, nobody is paid twice, nothing paid is lost, sums add up.
 
 mod audit;
+mod chaos;
 mod jobs;
 mod market;
 mod points;

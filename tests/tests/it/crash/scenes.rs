@@ -165,9 +165,11 @@ pub(super) async fn a_lost_output(market: &mut DyingMarket, number: usize) {
     let contents = market.net.folder.join("miner-1/contents");
     fs::remove_dir_all(&contents).unwrap();
     market.agent("miner-1").stays_dead = false;
+    market.arm("hub", &["hub.wrote.troubles"]).await;
     market
         .dies("miner-1", &["miner.wrote.output_lost"], "a lost output")
         .await;
+    market.wait_for_deaths("hub", "a unit given back").await;
     market.start_again("miner-2");
     market.buyer_succeeds(&["attach", &job]).await;
     ask.check(&market.out());

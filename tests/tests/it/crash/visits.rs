@@ -20,7 +20,7 @@ use crate::story::{Story, block_on};
 const SEED: &str = "GIO_CRASH_SEED";
 
 /// Points that a scene visits, because no job that goes well passes them.
-const SCENES: [(&str, &str); 24] = [
+const SCENES: [(&str, &str); 25] = [
     ("hub", "hub.sends.refund"),
     ("hub", "hub.sent.refund"),
     ("hub", "hub.sends.settlement"),
@@ -31,6 +31,7 @@ const SCENES: [(&str, &str); 24] = [
     ("hub", "hub.wrote.payout_dropped"),
     ("hub", "hub.tells.rejection"),
     ("hub", "hub.tells.cancel"),
+    ("hub", "hub.wrote.troubles"),
     ("miner", "miner.wrote.output_lost"),
     ("miner", "miner.tells.failures"),
     ("miner", "miner.tells.draining"),
@@ -58,8 +59,27 @@ const REGISTER: [&str; 3] = [
     "hub.sent.registration",
 ];
 /// Points no process dies at here, and why.
-const NOT_VISITED: [(&str, &str); 7] = [
+const NOT_VISITED: [(&str, &str); 14] = [
     ("hub.answers.has", "no program of ours asks"),
+    ("hub.answers.machines", "a question that writes nothing"),
+    ("hub.answers.explanation", "a question that writes nothing"),
+    ("hub.answers.claims", "a question that writes nothing"),
+    (
+        "hub.answers.cancellation",
+        "no command of the buyer cancels yet",
+    ),
+    (
+        "hub.wrote.cancellation",
+        "no command of the buyer cancels yet",
+    ),
+    (
+        "hub.sends.cancellation",
+        "no command of the buyer cancels yet",
+    ),
+    (
+        "hub.sent.cancellation",
+        "no command of the buyer cancels yet",
+    ),
     (
         "hub.sends.reconciliation",
         "only when the wallet cannot cover a payment; nothing is written before or after it",
