@@ -123,9 +123,10 @@ fn a_thousand_jobs_while_processes_are_killed_at_random() {
         for number in 1..=BUYERS {
             buyers.spawn(buy(Arc::clone(&run), format!("buyer-{number}")));
         }
-        let killer = tokio::spawn(kill(Arc::clone(&run), killing, seed));
+        let mut killer = JoinSet::new();
+        killer.spawn(kill(Arc::clone(&run), killing, seed));
         let ended = buyers.join_all().await;
-        killer.abort();
+        killer.shutdown().await;
         let done: usize = ended.iter().sum();
         println!(
             "{done} jobs ended after {:.0} s",
