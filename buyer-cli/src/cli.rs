@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use gio_agent::{ExitStatus, LogOptions, UserError};
+use gio_agent::{Completion, ConfigOption, ExitStatus, Home, LogOptions, Role, UserError};
 
 use crate::commands::{
-    address, attach, balance, check, get, init, list, refund, run, status, submit,
+    address, attach, balance, cancel, check, doctor, get, init, list, logs, plan, reduce, refund,
+    run, status, submit, why,
 };
 use crate::output::Output;
 
@@ -35,12 +36,22 @@ pub struct Global {
     /// Print one JSON object on standard output
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
+    /// The config file.
+    #[command(flatten, next_help_heading = "Global options")]
+    pub config: ConfigOption,
     /// Logs.
     #[command(flatten, next_help_heading = "Global options")]
     pub log: LogOptions,
 }
 
 impl Global {
+    /// The buyer's home.
+    #[must_use]
+    pub fn home(&self) -> Home {
+        let home = Home::new(self.home.clone(), Role::Buyer);
+        home.with_config(self.config.file.clone())
+    }
+
     /// Where results go.
     #[must_use]
     pub fn output(&self) -> Output {
@@ -51,16 +62,23 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Init),
+    Plan(Box<plan::Plan>),
     Submit(Box<submit::Submit>),
     Run(Box<run::Run>),
     Status(status::Status),
     List(list::List),
+    Why(why::Why),
+    Logs(logs::Logs),
     Attach(attach::Attach),
+    Cancel(cancel::Cancel),
     Get(get::Get),
     Check(check::Check),
+    Reduce(Box<reduce::Reduce>),
     Refund(refund::Refund),
     Address(address::Address),
     Balance(balance::Balance),
+    Doctor(doctor::Doctor),
+    Completion(Completion),
 }
 
 impl Cli {
@@ -88,6 +106,16 @@ impl Cli {
             Command::Refund(command) => command.run(global).await,
             Command::Address(command) => command.run(global),
             Command::Balance(command) => command.run(global).await,
+            Command::Reduce(command) => Box::pin(command.run(global)).await,
+            Command::Plan(command) => Box::pin(command.run(global)).await,
+            Command::Why(command) => Box::pin(command.run(global)).await,
+            Command::Logs(command) => Box::pin(command.run(global)).await,
+            Command::Cancel(command) => Box::pin(command.run(global)).await,
+            Command::Doctor(command) => Box::pin(command.run(global)).await,
+            Command::Completion(completion) => {
+                completion.print::<Self>();
+                Ok(ExitStatus::Ok)
+            }
         }
     }
 }

@@ -3,14 +3,20 @@
 pub mod address;
 pub mod attach;
 pub mod balance;
+pub mod cancel;
 pub mod check;
+pub mod doctor;
 pub mod get;
 pub mod init;
 pub mod list;
+pub mod logs;
+pub mod plan;
+pub mod reduce;
 pub mod refund;
 pub mod run;
 pub mod status;
 pub mod submit;
+pub mod why;
 
 use clap::Args;
 use gio_agent::{ExitStatus, UserError, shutdown_signal};
@@ -50,8 +56,7 @@ impl ProgressFlag {
 /// # Errors
 /// A [`UserError`] if there is none of that name.
 pub fn find_job(session: &Session, name: &str) -> Result<Job, UserError> {
-    let found = session.jobs().find(name).map_err(faults::usage);
-    found.map_err(|error| error.hint("gio-buyer list"))
+    session.jobs().find(name).map_err(faults::jobs)
 }
 
 /// Carries a job to a goal; Ctrl-C leaves it to itself.

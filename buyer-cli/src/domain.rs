@@ -2,7 +2,9 @@
 //! result is right, what the receipt says.
 
 pub mod choose;
+pub mod failures;
 pub mod layout;
+pub mod machines;
 pub mod next;
 pub mod quote;
 pub mod receipt;

@@ -259,6 +259,9 @@ pub struct Job {
     pub state: JobState,
     /// When what happened first, in Unix milliseconds.
     pub moments: BTreeMap<Moment, u64>,
+    /// The buyer cancelled it before a deal was opened: nobody opens one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
 }
 
 impl Dealt {
@@ -289,6 +292,7 @@ impl Job {
             order,
             state: JobState::Drafted,
             moments: BTreeMap::new(),
+            cancelled: false,
         }
     }
 
@@ -313,7 +317,11 @@ impl Job {
     #[must_use]
     pub fn state_name(&self) -> &'static str {
         let Some(dealt) = self.dealt() else {
-            return "drafted";
+            return if self.cancelled {
+                "cancelled"
+            } else {
+                "drafted"
+            };
         };
         match (dealt.step, dealt.end) {
             (Step::Ended, Some(end)) => end.name(),

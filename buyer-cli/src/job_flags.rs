@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use gio_agent::UserError;
+use gio_agent::{ConfigError, UserError};
 use gio_protocol::Address;
 use thiserror::Error;
 
 use crate::decimal::Decimal;
 use crate::faults;
 use crate::job_file::{AssembleTable, JobFile, SplitTable};
-use crate::job_request::JobRequest;
+use crate::job_request::{JobRequest, RequestError};
 
 /// A job, from a file or from flags.
 #[derive(Clone, Debug, Args)]
@@ -93,7 +93,12 @@ pub struct MarketFlags {
     #[arg(long, value_name = "GIO", help_heading = "Price")]
     max_price: Option<Decimal>,
     /// When the result is due, from now: 90s, 10m, 2h; later the whole cap comes back [default: 30m]
-    #[arg(long, value_name = "TIME", help_heading = "Price")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        help_heading = "Price",
+        allow_hyphen_values = true
+    )]
     deadline: Option<Span>,
     /// Least time to look at the result before anybody may settle it [default: the hub's least]
     #[arg(long, value_name = "TIME", help_heading = "Price")]
@@ -120,6 +125,9 @@ pub enum FlagError {
     /// No number with a unit.
     #[error("`{0}` is not a time such as 90s, 10m or 2h")]
     Span(String),
+    /// A deadline that has passed.
+    #[error("`{0}` lies in the past; a time from now is meant, such as 10m")]
+    Past(String),
 }
 
 /// `--split`.
@@ -207,9 +215,24 @@ impl FromStr for Span {
             b'h' => 3600,
             _ => return Err(bad()),
         };
-        let number: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
+        let digits = &text[..text.len() - 1];
+        if digits.starts_with('-') && digits[1..].parse::<u64>().is_ok() {
+            return Err(FlagError::Past(text.to_owned()));
+        }
+        let number: u64 = digits.parse().map_err(|_| bad())?;
         number.checked_mul(seconds).map(Self).ok_or_else(bad)
     }
+}
+
+/// A job file that is wrong, with the place where its keys are listed.
+fn job_file(error: ConfigError) -> UserError {
+    let hint = match &error {
+        ConfigError::Read { .. } => {
+            "the job file is the first argument; or describe the job by --wasm and flags"
+        }
+        ConfigError::Parse { .. } => "`gio-buyer submit --help` lists every key",
+    };
+    faults::job(error).hint(hint)
 }
 
 impl JobFlags {
@@ -220,13 +243,13 @@ impl JobFlags {
     pub fn request(&self) -> Result<JobRequest, UserError> {
         let (mut file, base) = match &self.job {
             Some(path) => (
-                JobFile::read(path).map_err(faults::usage)?,
+                JobFile::read(path).map_err(job_file)?,
                 path.parent().unwrap_or(Path::new("")).to_owned(),
             ),
             None => (self.described(), PathBuf::new()),
         };
         self.change(&mut file);
-        JobRequest::new(file, &base).map_err(faults::usage)
+        JobRequest::new(file, &base).map_err(faults::job)
     }
 
     fn described(&self) -> JobFile {
@@ -274,10 +297,10 @@ impl MarketFlags {
     /// A [`UserError`] about a number.
     pub fn change(&self, job: &mut JobRequest) -> Result<(), UserError> {
         if let Some(cap) = &self.cap {
-            job.price.cap = Some(cap.gio().map_err(faults::usage)?);
+            job.price.cap = Some(cap.gio().map_err(faults::job)?);
         }
         if let Some(price) = &self.max_price {
-            job.price.price_max = Some(price.price().map_err(faults::usage)?);
+            job.price.price_max = Some(price.price().map_err(faults::job)?);
         }
         if let Some(Span(seconds)) = self.deadline {
             job.price.deadline_seconds = seconds;
@@ -287,6 +310,11 @@ impl MarketFlags {
         }
         job.hubs.regions.extend(self.region.iter().cloned());
         job.hubs.only.extend(self.hub.iter().copied());
+        if job.price.deadline_seconds == 0 {
+            return Err(
+                faults::job(RequestError::Past).hint("--deadline 10m, or deadline_minutes = 10")
+            );
+        }
         Ok(())
     }
 }

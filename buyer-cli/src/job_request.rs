@@ -79,6 +79,9 @@ pub enum RequestError {
         /// Why.
         source: DecimalError,
     },
+    /// Due now or before.
+    #[error("the deadline lies in the past: a job is due some time from now")]
+    Past,
     /// A number beyond its type.
     #[error("`{key}` is too large")]
     TooLarge {

@@ -1,7 +1,7 @@
 //! The only place that writes to standard output: results, as text or as one JSON object. Everything else, progress
 //! and errors and logs, goes to standard error, so that a script can read the one and a person the other.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use gio_agent::{UserError, report};
 use serde::Serialize;
@@ -54,8 +54,10 @@ impl Output {
         write(io::stderr(), &report(error));
         if self.is_json {
             let value = json!({ "error": {
+                "code": error.code.name(),
                 "what": error.cause.to_string(),
                 "hint": error.hint,
+                "next": error.next,
                 "retryable": error.retryable,
                 "escrow": error.escrow,
                 "exit_code": error.status as u8,
@@ -63,6 +65,33 @@ impl Output {
             write(io::stdout(), &value.to_string());
         }
     }
+}
+
+/// Bytes a program wrote, as they are; without control characters if they go to a terminal.
+pub fn bytes_of_a_program(to: Stream, bytes: &[u8]) {
+    match to {
+        Stream::Stdout => write_bytes(io::stdout(), bytes),
+        Stream::Stderr => write_bytes(io::stderr(), bytes),
+    }
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+fn write_bytes(mut to: impl Write + IsTerminal, bytes: &[u8]) {
+    // As for `write`.
+    let _ = if to.is_terminal() {
+        to.write_all(printable(&String::from_utf8_lossy(bytes)).as_bytes())
+    } else {
+        to.write_all(bytes)
+    };
+    let _ = to.flush();
 }
 
 /// A line for people on standard error, where no progress bar is drawn.

@@ -1,9 +1,7 @@
 //! What every command but `init` starts from: the home, its key, config, jobs and contents, and the way to the
 //! chain and the network.
 
-use std::path::PathBuf;
-
-use gio_agent::{Home, Role, UserError, read_config, unix_now};
+use gio_agent::{Code, Home, UserError, read_config, unix_now};
 use gio_evm::{BlockHead, Chain};
 use gio_keys::MachineKey;
 use gio_net::{Multiaddr, Net, NetConfig};
@@ -39,10 +37,9 @@ impl Session {
     ///
     /// # Errors
     /// A [`UserError`] that says what is missing.
-    pub fn open(folder: Option<PathBuf>) -> Result<Self, UserError> {
-        let home = Home::new(folder, Role::Buyer);
+    pub fn open(home: Home) -> Result<Self, UserError> {
         let key = home.key().map_err(faults::home)?;
-        let config = read_config(&home.config_path()).map_err(faults::usage)?;
+        let config = read_config(&home.config_path()).map_err(faults::config)?;
         Ok(Self {
             key,
             config,
@@ -111,7 +108,9 @@ impl Session {
         let bootstrap: Result<Vec<Multiaddr>, UserError> = addrs
             .map(|addr| {
                 let error = |_| BadAddress(addr.clone());
-                addr.parse().map_err(error).map_err(faults::usage)
+                addr.parse()
+                    .map_err(error)
+                    .map_err(|error| UserError::of(Code::NetInvalid, error))
             })
             .collect();
         let stop = CancellationToken::new();

@@ -8,11 +8,12 @@ mod feed;
 mod follow;
 mod negotiate;
 mod open;
+pub(crate) mod seek;
 
 use std::io::{IsTerminal as _, stderr, stdin};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gio_agent::{ExitStatus, UserError};
+use gio_agent::{Code, ExitStatus, UserError};
 use gio_evm::{BlockHead, Chain, DealInfo};
 use gio_net::{ConnectError, Multiaddr, Net, PeerId};
 use gio_protocol::DealStage;
@@ -84,7 +85,7 @@ struct Seen {
 
 /// A hub whose stored address cannot be read or reached.
 #[derive(Debug, Error)]
-enum ReachError {
+pub(crate) enum ReachError {
     #[error("the hub's stored address `{0}` cannot be read")]
     Address(String),
     #[error(transparent)]
@@ -102,7 +103,11 @@ impl<'a> Driver<'a> {
         job: Job,
         approval: Approval,
     ) -> Result<Self, UserError> {
-        let lock = session.jobs().lock(&job.id).map_err(faults::usage)?;
+        if job.cancelled {
+            let text = format!("{} was cancelled before a deal was opened", job.id);
+            return Err(UserError::of(Code::JobCancelled, text).next("gio-buyer submit JOB.toml"));
+        }
+        let lock = session.jobs().lock(&job.id).map_err(faults::jobs)?;
         let connected = tokio::try_join!(session.chain(), session.net());
         let (chain, net) = connected.map_err(|error| in_the_light_of(&job, error))?;
         Ok(Self {
@@ -247,7 +252,7 @@ impl<'a> Driver<'a> {
 }
 
 /// Connects to a hub where it was when it signed, or wherever it has announced itself since.
-async fn reach(net: &Net, contact: &HubContact) -> Result<HubClient, ReachError> {
+pub(crate) async fn reach(net: &Net, contact: &HubContact) -> Result<HubClient, ReachError> {
     let bad = |text: &String| ReachError::Address(text.clone());
     let peer: PeerId = contact.peer.parse().map_err(|_| bad(&contact.peer))?;
     let announced = net.announcements().borrow().clone();
@@ -330,12 +335,8 @@ fn in_the_light_of(job: &Job, mut error: UserError) -> UserError {
     }
     // What is wrong with the job itself stays wrong; everything else can be gone on with.
     if error.status != ExitStatus::Usage {
-        let attach = format!("gio-buyer attach {}", job.id);
-        error.hint = Some(match error.hint {
-            None => attach,
-            Some(hint) if hint.contains(&attach) => hint,
-            Some(hint) => format!("{hint}\n      then: {attach}"),
-        });
+        let attach = || format!("gio-buyer attach {}", job.id);
+        error.next.get_or_insert_with(attach);
     }
     error
 }

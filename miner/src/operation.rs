@@ -87,8 +87,10 @@ mod tests {
     #[test]
     fn a_reload_takes_prices_over_and_refuses_what_only_a_restart_changes() {
         let operation = Operation::new(MinerConfig::default());
-        let mut new = MinerConfig::default();
-        new.hubs_max = 3;
+        let mut new = MinerConfig {
+            hubs_max: 3,
+            ..MinerConfig::default()
+        };
         operation.reload(new.clone()).unwrap();
         assert_eq!(operation.config().hubs_max, 3);
         new.hubs_max = 4;
@@ -104,9 +106,11 @@ mod tests {
     #[test]
     fn a_maintenance_window_drains_and_the_operators_word_does() {
         let operation = Operation::new(MinerConfig::default());
-        let mut new = MinerConfig::default();
         let halves = ["00:00-12:00", "12:00-00:00"];
-        new.maintenance = halves.iter().map(|text| text.parse().unwrap()).collect();
+        let new = MinerConfig {
+            maintenance: halves.iter().map(|text| text.parse().unwrap()).collect(),
+            ..MinerConfig::default()
+        };
         operation.reload(new).unwrap();
         assert!(operation.is_draining());
         operation.reload(MinerConfig::default()).unwrap();

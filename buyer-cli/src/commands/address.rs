@@ -1,7 +1,7 @@
 //! `address`: where to send money to.
 
 use clap::Args;
-use gio_agent::{ExitStatus, Home, Role, UserError};
+use gio_agent::{ExitStatus, UserError};
 use serde_json::json;
 
 use crate::cli::Global;
@@ -17,7 +17,7 @@ impl Address {
     /// # Errors
     /// A [`UserError`] if there is no key.
     pub fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let home = Home::new(global.home.clone(), Role::Buyer);
+        let home = global.home();
         let address = home.key().map_err(faults::home)?.address();
         let value = json!({ "address": address });
         global.output().result(&address.to_string(), &value);

@@ -27,7 +27,7 @@ impl Attach {
     /// # Errors
     /// A [`UserError`] that says what became of the money.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let job = find_job(&session, &self.job)?;
         let id = job.id.clone();
         let is_over = job.dealt().is_some_and(|dealt| dealt.end.is_some());

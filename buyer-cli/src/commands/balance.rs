@@ -19,7 +19,7 @@ impl Balance {
     /// # Errors
     /// A [`UserError`] if the chain does not answer.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let chain = session.chain().await?;
         let address = session.address();
         let (gio, gas) = tokio::try_join!(chain.balance(address), chain.gas_balance(address))

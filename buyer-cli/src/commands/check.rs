@@ -63,7 +63,7 @@ impl Check {
     /// # Errors
     /// A [`UserError`] if the result is not here, or a unit cannot be run.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let job = find_job(&session, &self.job)?;
         let claimed = results::units(&session, &job).await?;
         let (order, contents) = (job.order.clone(), session.contents().clone());

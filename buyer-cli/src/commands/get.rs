@@ -34,7 +34,7 @@ impl Get {
     /// # Errors
     /// A [`UserError`] if there is no result, or it is not right.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let mut job = find_job(&session, &self.job)?;
         let is_here = job.dealt().is_some_and(|dealt| dealt.collected.is_some());
         let is_over = job.dealt().is_some_and(|dealt| dealt.end.is_some());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy_primitives::Address;
 use clap::Args;
 use gio_agent::files::{Access, write_durably};
-use gio_agent::{ExitStatus, Home, Role, UserError};
+use gio_agent::{ExitStatus, UserError};
 use gio_evm::Deployment;
 use gio_net::{Multiaddr, peer_of_addr};
 use serde_json::json;
@@ -51,7 +51,7 @@ impl Init {
     pub fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
         let contracts = self.read_contracts()?;
         self.check_bootstrap()?;
-        let home = Home::new(global.home.clone(), Role::Buyer);
+        let home = global.home();
         let key = home.create_key().map_err(faults::usage)?;
         let text = Config::text(&self.rpc, &self.bootstrap, &contracts);
         write_durably(&home.config_path(), text.as_bytes(), Access::Public)?;

@@ -34,7 +34,7 @@ impl List {
     /// # Errors
     /// A [`UserError`] if a record is damaged.
     pub fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let ids = session.jobs().ids()?;
         let jobs: Result<Vec<Job>, _> = ids.iter().map(|id| session.jobs().load(id)).collect();
         let mut lines: Vec<Line> = jobs?.iter().map(line).collect();

@@ -33,7 +33,7 @@ impl Refund {
     /// # Errors
     /// A [`UserError`] if it is too early, or there is nothing to take back.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let job = find_job(&session, &self.job)?;
         let nothing = || {
             let message = format!("{} was never opened: nothing is locked", job.id);

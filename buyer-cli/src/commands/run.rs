@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gio_agent::{ExitStatus, Home, Role, UserError, random_word};
+
+use gio_agent::{ExitStatus, UserError, random_word};
 use gio_protocol::{B256, Cu};
 use gio_runtime::RunControl;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use super::check::counter;
 use crate::cli::Global;
 use crate::content_store::ContentStore;
 use crate::decimal::{pu_text, units_text};
+use crate::domain::failures::{FailedUnit, failed_units, lines};
 use crate::domain::layout::UnitOutcome;
 use crate::domain::receipt::UnitCounts;
 use crate::domain::work::Work;
@@ -54,6 +56,7 @@ struct Report {
     out: PathBuf,
     units: u32,
     failed: u32,
+    failed_units: Vec<FailedUnit>,
     cu_total: Cu,
     cu_largest_unit: Cu,
     assembly_failure: Option<String>,
@@ -67,17 +70,15 @@ impl Run {
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
         let request = self.job.request()?;
         let out = output_folder::resolve(&self.out).map_err(faults::usage)?;
-        let home = Home::new(global.home.clone(), Role::Buyer);
+        let home = global.home();
         let sandbox = SandboxConfig {
             // Without a home nothing is kept between runs.
             cache_dir: home.folder().is_dir().then(|| home.path("compiled")),
             threads: self.sandboxes,
         };
-        let loaded = blocking(move || load(&request)).await;
-        let loaded = loaded.map_err(|mut error| {
-            error.status = ExitStatus::Usage;
-            error
-        })?;
+        let loaded = tokio::task::spawn_blocking(move || load(&request)).await;
+        let loaded = loaded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let loaded = loaded.map_err(faults::input)?;
         let progress = self.progress.start();
         progress.stage(format!(
             "running {} here",
@@ -89,6 +90,7 @@ impl Run {
         let failed = outcomes.iter().filter(|outcome| !outcome.is_success());
         let failed = u32::try_from(failed.count()).unwrap_or(u32::MAX);
         let units: Vec<_> = outcomes.iter().cloned().map(Some).collect();
+        let failed_units = failed_units(&units);
         let failure = assemble(loaded.clone(), sandbox, out.clone(), units).await?;
         let counts = UnitCounts {
             total: loaded.work.unit_count(),
@@ -100,6 +102,7 @@ impl Run {
             out,
             units: counts.total,
             failed,
+            failed_units,
             cu_total: Cu(outcomes.iter().fold(0, |sum, o| sum.saturating_add(o.cu.0))),
             cu_largest_unit: outcomes.iter().map(|o| o.cu).max().unwrap_or_default(),
             assembly_failure: failure.as_ref().map(|failure| failure.message.clone()),
@@ -174,6 +177,9 @@ fn text(report: &Report) -> String {
         units_text(*units),
         out.display(),
     );
+    for line in lines(&report.failed_units) {
+        text.push_str(&format!("  failed   {line}\n"));
+    }
     if let Some(failure) = &report.assembly_failure {
         text.push_str(failure);
     }

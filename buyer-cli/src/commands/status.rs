@@ -52,7 +52,7 @@ impl Status {
     /// # Errors
     /// A [`UserError`] if there is no such job, or the chain does not answer.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let job = match &self.job {
             Some(name) => find_job(&session, name)?,
             None => newest(&session)?,

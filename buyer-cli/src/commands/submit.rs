@@ -51,6 +51,13 @@ pub struct Submit {
     job: JobFlags,
     #[command(flatten)]
     market: MarketFlags,
+    #[command(flatten)]
+    buying: Buying,
+}
+
+/// How `submit` and `reduce` buy.
+#[derive(Clone, Debug, Args)]
+pub struct Buying {
     /// Where the result goes [default: a folder named as the job]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -71,23 +78,39 @@ impl Submit {
     /// A [`UserError`] that says what became of the money.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
         let submitted = unix_ms();
-        let session = Session::open(global.home.clone())?;
+        let session = Session::open(global.home())?;
         let mut request = self.job.request()?;
         self.market.change(&mut request)?;
         let loaded = tokio::task::spawn_blocking(move || load(&request)).await;
         let loaded = loaded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        let loaded = loaded.map_err(faults::usage)?;
+        let loaded = loaded.map_err(faults::input)?;
+        self.buying
+            .buy(&session, loaded, submitted, global.output())
+            .await
+    }
+}
+
+impl Buying {
+    /// Carries a job that was found to be right to its end, or as far as the flags say.
+    ///
+    /// # Errors
+    /// A [`UserError`] that says what became of the money.
+    pub(super) async fn buy(
+        &self,
+        session: &Session,
+        loaded: LoadedJob,
+        submitted: u64,
+        output: Output,
+    ) -> Result<ExitStatus, UserError> {
         let work = loaded.work.clone();
-        let job = self
-            .draft(&session, loaded, submitted, global.output())
-            .await?;
+        let job = self.draft(session, loaded, submitted, output).await?;
         let id = job.id.clone();
         let progress = self.progress.start();
-        let driver = Driver::new(&session, &progress, job, Approval::new(self.yes)).await?;
+        let driver = Driver::new(session, &progress, job, Approval::new(self.yes)).await?;
         let goal = if self.detach { Goal::Open } else { Goal::End };
-        let left = drive(&session, driver.with_work(work), goal, &progress).await?;
+        let left = drive(session, driver.with_work(work), goal, &progress).await?;
         let job = session.jobs().load(&id)?;
-        finish(&session, &job, left, global.output())
+        finish(session, &job, left, output)
     }
 
     /// Everything is right as far as can be told here: the job gets its id and goes to disk.
@@ -103,7 +126,7 @@ impl Submit {
             .out
             .clone()
             .unwrap_or_else(|| PathBuf::from(id.as_str()));
-        let out = output_folder::resolve(&out).map_err(faults::usage)?;
+        let out = output_folder::resolve(&out).map_err(faults::job)?;
         let mut job = Job::new(id, out, loaded.order);
         job.note(Moment::Submitted, submitted);
         let store = session.contents().clone();

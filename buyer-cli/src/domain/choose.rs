@@ -79,6 +79,32 @@ pub enum Mismatch {
     NotNamed,
 }
 
+impl Mismatch {
+    /// What would have to change for this condition to be met, by the buyer if it can.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Chain { theirs, .. } => {
+                format!("only a buyer of chain {theirs} can use it (`rpc_url`, `[contracts]`)")
+            }
+            Self::WalletUnknown | Self::WalletOwner(_) => {
+                "nothing: do not send it money".to_owned()
+            }
+            Self::WalletState(_) => "only its owner can register the wallet".to_owned(),
+            Self::Kind(_) => "only its owner can add the kind".to_owned(),
+            Self::Price { asked, .. } => {
+                let asked = gio_text(asked.0);
+                format!("--max-price {asked}, or max_price_per_pu = \"{asked}\"")
+            }
+            Self::Region(region) if region.is_empty() => {
+                "leave the regions out: it names none".to_owned()
+            }
+            Self::Region(region) => format!("--region {region}, or leave the regions out"),
+            Self::NotNamed => "leave --hub and `only` out, or add it".to_owned(),
+        }
+    }
+}
+
 /// What this version of the market runs.
 pub const KIND: &str = "wasm";
 

@@ -143,7 +143,7 @@ pub fn receipt(job: &Job, dealt: &Dealt, claims: Option<&ClaimsFile>) -> Receipt
         },
         out: job.out.clone(),
         timings_ms: job.timings_ms(),
-        next: next_commands(job, dealt),
+        next: next_commands(job, dealt, counts(terms.unit_count, claims)),
     }
 }
 
@@ -208,18 +208,22 @@ fn miners(dealt: &Dealt, claims: Option<&ClaimsFile>) -> Vec<MinerLine> {
     sorted.into_iter().map(line).collect()
 }
 
-fn next_commands(job: &Job, dealt: &Dealt) -> Vec<String> {
+fn next_commands(job: &Job, dealt: &Dealt, units: UnitCounts) -> Vec<String> {
     let id = &job.id;
     if dealt.step != Step::Ended {
         return vec![format!("gio-buyer attach {id}")];
     }
     if dealt.collected.is_none() {
-        return vec![format!("gio-buyer status {id}")];
+        return vec![format!("gio-buyer why {id}")];
     }
-    vec![
-        format!("gio-buyer check {id}"),
-        format!("gio-buyer get {id} --out DIR"),
-    ]
+    let mut next = Vec::new();
+    if units.failed > 0 || units.delivered < units.total {
+        next.push(format!("gio-buyer why {id}"));
+    }
+    next.push(format!("gio-buyer check {id}"));
+    next.push(format!("gio-buyer logs {id}"));
+    next.push(format!("gio-buyer get {id} --out DIR"));
+    next
 }
 
 /// The receipt as people read it; before the end it is a report of how far the job is.

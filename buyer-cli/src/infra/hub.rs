@@ -1,5 +1,7 @@
 //! A hub's calls, in the buyer's words. What comes back is checked for its form here and for its truth in `domain`.
 
+mod people;
+
 use std::time::Duration;
 
 use alloy_primitives::Address;
@@ -16,6 +18,8 @@ use tonic::{Code, Status, Streaming};
 
 use crate::domain::choose::KIND;
 use crate::domain::quote::Quote;
+
+pub use self::people::{Cancelled, Explanation, UnitTrouble};
 
 /// Signing: the hub cuts the job itself first, and hashes every input.
 const SIGN_TIMEOUT: Duration = Duration::from_secs(120);

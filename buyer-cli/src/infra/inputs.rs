@@ -114,6 +114,32 @@ pub fn load(request: &JobRequest) -> Result<LoadedJob, InputError> {
     })
 }
 
+/// A job over bytes that are at hand: a reducing program and the outputs it works on (R1).
+///
+/// # Errors
+/// [`InputError`].
+pub fn load_from(
+    request: &JobRequest,
+    module: Vec<u8>,
+    inputs: BTreeMap<String, Vec<u8>>,
+) -> Result<LoadedJob, InputError> {
+    let pages_min = prepared(&request.wasm, &module)?;
+    let order = Order {
+        spec: spec(request, &module, &inputs)?,
+        assembly: Assembly::Directory,
+        price: request.price,
+        hubs: request.hubs.clone(),
+    };
+    let mut contents: Vec<Vec<u8>> = inputs.values().cloned().collect();
+    let work = Work::new(order.spec.clone(), inputs, &module, pages_min)?;
+    contents.push(module);
+    Ok(LoadedJob {
+        order,
+        work,
+        contents,
+    })
+}
+
 fn spec(
     request: &JobRequest,
     module: &[u8],
@@ -159,12 +185,17 @@ pub fn restore(order: &Order, contents: &ContentStore) -> Result<Work, InputErro
 /// A module and the pages of memory it starts with.
 fn program(path: &Path) -> Result<(Vec<u8>, u64), InputError> {
     let module = read(path)?;
-    let prepared = prepare(&module, &PrepareLimits::default());
+    let pages_min = prepared(path, &module)?;
+    Ok((module, pages_min))
+}
+
+fn prepared(path: &Path, module: &[u8]) -> Result<u64, InputError> {
+    let prepared = prepare(module, &PrepareLimits::default());
     let prepared = prepared.map_err(|source| InputError::Program {
         path: path.to_owned(),
         source,
     })?;
-    Ok((module, prepared.pages_min))
+    Ok(prepared.pages_min)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, InputError> {

@@ -1,68 +1,23 @@
 //! Finding a hub, agreeing on a price, handing over the bytes, signing: a draft becomes a deal both sides signed.
 
-use futures::StreamExt as _;
-use futures::stream;
-use gio_agent::{ExitStatus, UserError, random_word};
-use gio_evm::{ChainError, RevertReason, WalletState};
-use gio_keys::verify_by_address;
-use gio_net::{Multiaddr, PeerId, VerifiedAnnouncement};
-use gio_protocol::{B256, Gio, U256, UnixSeconds, seed_commitment};
 use std::io::{BufRead as _, stdin};
-use std::time::Duration;
+
+use gio_agent::{Code, UserError};
+use gio_keys::verify_by_address;
+use gio_protocol::{Gio, U256};
 use thiserror::Error;
 
+use super::seek::{NoHub, Quoted, Seeker, label};
 use super::{Approval, Driver, blocking, unix_ms};
 use crate::decimal::gio_text;
-use crate::domain::choose::{HubOffer, Registration, mismatches, shortlist};
-use crate::domain::quote::{self, Asked, Quote, VALID_SECONDS_MIN};
+use crate::domain::quote::{Quote, VALID_SECONDS_MIN};
 use crate::domain::terms::{Signing, cap, draw_up};
 use crate::domain::work::Work;
 use crate::faults;
-use crate::infra::hub::{HubClient, HubError, Inquiry};
+use crate::infra::hub::HubError;
 use crate::job::{Deal, Dealt, HubContact, JobState, Moment};
-use crate::output::{note, printable};
+use crate::output::note;
 use crate::session::{local_now, now_at};
-
-/// How long to look for hubs: the first answer usually comes in a fraction of a second.
-const FIND_TIMEOUT: Duration = Duration::from_secs(10);
-/// Hubs asked for a quote: the cheapest by their own announcement.
-const QUOTES_MAX: usize = 5;
-/// Hubs looked up on chain, and how many at a time: one call each.
-const LOOKED_UP_MAX: usize = 100;
-const LOOKUPS_AT_A_TIME: usize = 8;
-
-/// A hub as announced and as the chain knows it.
-struct Candidate {
-    offer: HubOffer,
-    peer: PeerId,
-    addrs: Vec<Multiaddr>,
-}
-
-/// A candidate's price.
-struct Quoted {
-    candidate: Candidate,
-    hub: HubClient,
-    quote: Quote,
-    buyer_nonce: B256,
-}
-
-/// Nobody to buy from.
-#[derive(Debug, Error)]
-enum NoHub {
-    #[error("no hub answered within {} s", FIND_TIMEOUT.as_secs())]
-    Found,
-    #[error("no hub meets the conditions:{}", lines(.0))]
-    Suits(Vec<String>),
-    #[error("no hub took the job:{}", lines(.0))]
-    Took(Vec<String>),
-}
-
-fn lines(reasons: &[String]) -> String {
-    reasons
-        .iter()
-        .map(|reason| format!("\n  {reason}"))
-        .collect()
-}
 
 /// A wallet with too little in it.
 #[derive(Debug, Error)]
@@ -103,13 +58,13 @@ impl Driver<'_> {
     pub(super) async fn negotiate(&mut self) -> Result<(), UserError> {
         self.progress.stage("finding hubs");
         let work = self.work().await?;
-        let candidates = self.suitable().await?;
+        let candidates = self.seeker().suitable().await?;
         self.job.note(Moment::HubsFound, unix_ms());
         self.progress.stage(match candidates.len() {
             1 => "asking a hub for its price".to_owned(),
             count => format!("asking {count} hubs for their prices"),
         });
-        let (mut quoted, mut reasons) = self.quotes(&work, candidates).await?;
+        let (mut quoted, mut reasons) = self.seeker().quotes(&work, candidates).await?;
         quoted.sort_by_key(|quoted| quoted.quote.price);
         if !quoted.is_empty() {
             self.job.note(Moment::Quoted, unix_ms());
@@ -122,146 +77,16 @@ impl Driver<'_> {
                 Err(Failure::Own(error)) => return Err(error),
             }
         }
-        Err(UserError::new(NoHub::Took(reasons), ExitStatus::NoMatch).retryable())
+        Err(UserError::of(Code::NoHubTook, NoHub::Took(reasons)))
     }
 
-    /// The hubs that meet every condition, the cheapest first.
-    async fn suitable(&self) -> Result<Vec<Candidate>, UserError> {
-        let announced = self.net.net.find_hubs(FIND_TIMEOUT).await;
-        if announced.is_empty() {
-            let hint = "is a hub running, and does `bootstrap` in config.toml lead to it?";
-            let error = UserError::new(NoHub::Found, ExitStatus::Unreachable);
-            return Err(error.hint(hint).retryable());
+    fn seeker(&self) -> Seeker<'_> {
+        Seeker {
+            session: self.session,
+            chain: &self.chain,
+            net: &self.net.net,
+            order: &self.job.order,
         }
-        let mut by_price: Vec<_> = announced.iter().cloned().collect();
-        by_price.sort_by_key(|hub| hub.announcement().gross_price);
-        by_price.truncate(LOOKED_UP_MAX);
-        let lookups = stream::iter(by_price).map(|hub| async move { self.look_up(&hub).await });
-        let found: Vec<_> = lookups.buffered(LOOKUPS_AT_A_TIME).collect().await;
-        let candidates: Vec<Candidate> = found.into_iter().collect::<Result<_, _>>()?;
-        let order = &self.job.order;
-        let judge =
-            |offer: &HubOffer| mismatches(offer, self.chain.chain_id(), &order.price, &order.hubs);
-        let offers: Vec<HubOffer> = candidates.iter().map(|c| c.offer.clone()).collect();
-        let places = shortlist(&offers, |offer| judge(offer).is_empty(), QUOTES_MAX);
-        if places.is_empty() {
-            let reason = |offer: &HubOffer| {
-                let found: Vec<_> = judge(offer).iter().map(ToString::to_string).collect();
-                format!("{}: {}", label(offer), found.join("; "))
-            };
-            let reasons = offers.iter().map(reason).collect();
-            return Err(UserError::new(NoHub::Suits(reasons), ExitStatus::NoMatch));
-        }
-        let mut slots: Vec<_> = candidates.into_iter().map(Some).collect();
-        Ok(places
-            .into_iter()
-            .filter_map(|at| slots[at].take())
-            .collect())
-    }
-
-    /// What the chain knows of an announced hub.
-    async fn look_up(&self, hub: &VerifiedAnnouncement) -> Result<Candidate, UserError> {
-        let said = hub.announcement();
-        let registered = match self.chain.hub(said.wallet).await {
-            Ok(info) => Some(Registration {
-                owner: info.owner,
-                state: info.state.name().to_owned(),
-                is_registered: info.state == WalletState::Registered,
-            }),
-            Err(ChainError::Reverted(RevertReason::WalletUnknown { .. })) => None,
-            Err(error) => return Err(faults::chain(error)),
-        };
-        Ok(Candidate {
-            offer: HubOffer {
-                name: printable(&said.name),
-                owner: said.owner,
-                wallet: said.wallet,
-                chain_id: said.chain_id,
-                price: said.gross_price,
-                region: printable(&said.region),
-                kinds: said.kinds.clone(),
-                registered,
-            },
-            peer: hub.peer(),
-            addrs: said.addrs.clone(),
-        })
-    }
-
-    /// Asks all candidates at once; beside the good quotes, why the others gave none.
-    async fn quotes(
-        &self,
-        work: &Work,
-        candidates: Vec<Candidate>,
-    ) -> Result<(Vec<Quoted>, Vec<String>), UserError> {
-        let head = self.chain.head().await.map_err(faults::chain)?;
-        let now = now_at(&head);
-        let asked = stream::iter(candidates).map(|candidate| async move {
-            let name = label(&candidate.offer);
-            let quoted = self.quote(work, candidate, now).await;
-            quoted.map_err(|reason| format!("{name}: {reason}"))
-        });
-        let mut good = Vec::new();
-        let mut reasons = Vec::new();
-        for answer in asked.buffer_unordered(QUOTES_MAX).collect::<Vec<_>>().await {
-            match answer {
-                Ok(quoted) => good.push(quoted),
-                Err(reason) => reasons.push(reason),
-            }
-        }
-        Ok((good, reasons))
-    }
-
-    async fn quote(
-        &self,
-        work: &Work,
-        candidate: Candidate,
-        now: UnixSeconds,
-    ) -> Result<Quoted, String> {
-        let channel = self.net.net.channel(candidate.peer, &candidate.addrs).await;
-        let hub = HubClient::new(channel.map_err(|error| error.to_string())?);
-        let (quote, buyer_nonce) = self.ask(work, &hub, &candidate.offer, now).await?;
-        Ok(Quoted {
-            candidate,
-            hub,
-            quote,
-            buyer_nonce,
-        })
-    }
-
-    /// Asks one hub, with a nonce no other hub has seen.
-    async fn ask(
-        &self,
-        work: &Work,
-        hub: &HubClient,
-        offer: &HubOffer,
-        now: UnixSeconds,
-    ) -> Result<(Quote, B256), String> {
-        let limits = &self.job.order.price;
-        let buyer_nonce = random_word();
-        let total = work.cu_total_limit().map_err(|error| error.to_string())?;
-        let inquiry = Inquiry {
-            buyer: self.session.address(),
-            seed_commitment: seed_commitment(buyer_nonce),
-            job_spec: work.spec().to_json(),
-            unit_count: work.unit_count(),
-            cu_total_limit: total,
-            deliver_by: now.after(limits.deadline_seconds),
-        };
-        let reason = |error: HubError| {
-            error
-                .refusal()
-                .map_or_else(|| error.to_string(), str::to_owned)
-        };
-        let quote = hub.quote(&inquiry).await.map_err(reason)?;
-        let contents: Vec<_> = work.spec().contents().collect();
-        let asked = Asked {
-            contents: &contents,
-            cu_limit: work.spec().bounds.cu_limit,
-            price: limits,
-            now,
-        };
-        quote::check(&quote, offer, &asked).map_err(|error| error.to_string())?;
-        Ok((quote, buyer_nonce))
     }
 
     /// Funds, approval, upload, signatures; then the deal is on disk.
@@ -273,7 +98,7 @@ impl Driver<'_> {
         if quoted.quote.valid_until < local_now().after(VALID_SECONDS_MIN) {
             // The upload took longer than the quote was good for.
             let (hub, offer) = (&quoted.hub, &quoted.candidate.offer);
-            let again = self.ask(work, hub, offer, local_now()).await;
+            let again = self.seeker().ask(work, hub, offer, local_now()).await;
             (quoted.quote, quoted.buyer_nonce) = again.map_err(Failure::Hub)?;
             self.upload(&quoted).await?;
         }
@@ -283,12 +108,12 @@ impl Driver<'_> {
 
     fn check_cap(&self, work: &Work, quote: &Quote) -> Result<Gio, UserError> {
         let limits = &self.job.order.price;
-        let cap = cap(work, limits, quote.price).map_err(faults::usage)?;
+        let cap = cap(work, limits, quote.price).map_err(faults::job)?;
         let most = self.session.config().cap_default_max_gio;
         if limits.cap.is_none() && cap > most {
             let hint =
                 "name a cap: --cap GIO, or cap_gio in the job file; or lower the limit: --pu PU";
-            return Err(faults::usage(Poor::Unbounded { cap, most }).hint(hint));
+            return Err(UserError::of(Code::CapMissing, Poor::Unbounded { cap, most }).hint(hint));
         }
         Ok(cap)
     }
@@ -305,11 +130,13 @@ impl Driver<'_> {
         } else {
             return Ok(());
         };
-        let hint = format!(
-            "send it to {address}, then `gio-buyer attach {}`",
-            self.job.id
-        );
-        Err(UserError::new(poor, ExitStatus::Funds).hint(hint))
+        let code = match poor {
+            Poor::Gas => Code::FundsGas,
+            _ => Code::FundsGio,
+        };
+        let next = format!("gio-buyer attach {}", self.job.id);
+        let error = UserError::of(code, poor).hint(format!("send it to {address}"));
+        Err(error.next(next))
     }
 
     /// Asks about a cap the user did not name.
@@ -331,7 +158,7 @@ impl Driver<'_> {
         if matches!(answer.await?.trim(), "y" | "Y" | "yes") {
             return Ok(());
         }
-        Err(faults::usage(Poor::Declined))
+        Err(UserError::of(Code::Declined, Poor::Declined))
     }
 
     /// Hands over what the hub does not have.
@@ -367,7 +194,7 @@ impl Driver<'_> {
             now: now_at(&head),
         };
         let limits = &self.job.order.price;
-        let terms = draw_up(work, &quoted.quote, limits, &signing).map_err(faults::usage)?;
+        let terms = draw_up(work, &quoted.quote, limits, &signing).map_err(faults::job)?;
         let chain_id = self.chain.chain_id();
         let id = terms.deal_id(chain_id);
         let own = self.session.key().sign(id.0);
@@ -403,9 +230,4 @@ impl Driver<'_> {
         self.hub = Some(quoted.hub);
         Ok(())
     }
-}
-
-/// A hub for people: its name, and whose it is.
-fn label(offer: &HubOffer) -> String {
-    format!("{} ({})", offer.name, offer.owner)
 }

@@ -1,8 +1,11 @@
 //! The command line as a user meets it: help pages, set-up, errors, exit codes. Stories with a hub are told in the
 //! package gio-e2e.
 
-mod help;
+mod bad_input;
+#[path = "../../../tests/support/golden.rs"]
+mod golden;
 mod offline;
+mod pages;
 
 use std::path::Path;
 use std::process::{Command, Output};

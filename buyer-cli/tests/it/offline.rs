@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{gio_buyer, stderr, stdout};
 
 /// A home that `init` made, for an RPC that nobody serves.
-fn home(dir: &Path) -> PathBuf {
+pub(crate) fn home(dir: &Path) -> PathBuf {
     let contracts = dir.join("contracts.json");
     let address = |byte: &str| format!("0x{}", byte.repeat(20));
     let json = serde_json::json!({
@@ -27,7 +27,7 @@ fn home(dir: &Path) -> PathBuf {
     home
 }
 
-fn echo() -> String {
+pub(crate) fn echo() -> String {
     format!("{}/../apps/echo/echo.wasm", env!("CARGO_MANIFEST_DIR"))
 }
 
