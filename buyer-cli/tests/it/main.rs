@@ -1,6 +1,8 @@
 //! The command line as a user meets it: help pages, set-up, errors, exit codes. Stories with a hub are told in the
 //! package gio-e2e.
 
+#![allow(clippy::unwrap_used, reason = "the whole binary is a test")]
+
 mod bad_input;
 #[path = "../../../tests/support/golden.rs"]
 mod golden;
