@@ -220,8 +220,7 @@ contract HubWallet is WalletCore {
         _ledger.reserve(terms);
         emit DealOpened(dealId, terms.buyer, terms);
         _permit(cfg, terms.buyer, permit);
-        // SAFETY: `from` is who signed these very terms, and `to` is where only these terms take it from.
-        IERC20(cfg.parameters.token).safeTransferFrom(terms.buyer, address(this), terms.cap);
+        _collect(cfg, terms);
     }
 
     /* DEALS: RESULT */
@@ -369,6 +368,16 @@ contract HubWallet is WalletCore {
         if (p.deadline == 0) return;
         try IERC20Permit(cfg.parameters.token).permit(buyer, address(this), p.value, p.deadline, p.v, p.r, p.s) {}
             catch {}
+    }
+
+    function _collect(WalletConfig memory cfg, DealTerms calldata terms) private {
+        IERC20 token_ = IERC20(cfg.parameters.token);
+        uint256 held = token_.balanceOf(address(this));
+        // SAFETY: `from` is who signed these very terms, and `to` is where only these terms take it from.
+        token_.safeTransferFrom(terms.buyer, address(this), terms.cap);
+        // INVARIANT: what a deal may pay out came in for it; a token that keeps a fee would pay with another buyer's cap.
+        uint256 arrived = token_.balanceOf(address(this)) - held;
+        if (arrived != terms.cap) revert CapIncomplete(arrived, terms.cap);
     }
 
     function _settle(

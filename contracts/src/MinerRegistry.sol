@@ -121,8 +121,7 @@ contract MinerRegistry is IMinerRegistry, EIP712, Nonces {
         // INVARIANT: one owner per key. A revocation that works already leaves the key free.
         Delegation storage d = _delegations[key];
         if (_lasts(d)) revert KeyTaken(key, d.owner);
-        // Otherwise an owner could disown its claims by becoming somebody's machine.
-        if (key != msg.sender && _miners[key].bond != 0) revert KeyHasBond(key);
+        if (key != msg.sender && _answers(key)) revert KeyHasBond(key);
         // The nonce counts even if the consent was for an owner who never used it: a consent works once.
         bytes32 digest = _consentDigest(key, msg.sender, _useNonce(key), deadline);
         if (!SignatureChecker.isValidSignatureNowCalldata(key, digest, consent)) revert ConsentInvalid(key, digest);
@@ -259,6 +258,13 @@ contract MinerRegistry is IMinerRegistry, EIP712, Nonces {
         amount = r.amount;
         delete _reservations[claim];
         _miners[owner].atRisk -= amount;
+    }
+
+    /// @dev Such an owner could disown its claims by becoming somebody's machine. Below the least bond none of its claims
+    /// counts; and anyone can give a key less than that, which must not keep it from being a machine.
+    function _answers(address owner) private view returns (bool) {
+        Miner storage m = _miners[owner];
+        return m.bond >= BOND_MIN || m.atRisk != 0;
     }
 
     function _lasts(Delegation storage d) private view returns (bool) {

@@ -66,6 +66,8 @@ contract Whitelist is IWhitelist {
     function list(address wallet, address owner) external {
         if (!isAdmitted[msg.sender]) revert NotFactory(msg.sender, FACTORY);
         Entry storage entry = _entries[wallet];
+        // INVARIANT: no factory, admitted or not, changes what another listed.
+        if (entry.owner != address(0)) revert WalletListedAlready(wallet);
         entry.owner = owner;
         entry.listedAt = uint64(block.timestamp);
         _wallets.push(wallet);

@@ -180,6 +180,8 @@ interface IHubWallet {
     error HubSignatureInvalid(address owner, bytes32 digest);
     /// @notice The deal is not in a state this needs.
     error DealStateMismatch(DealId dealId, DealState state);
+    /// @notice The token moved another sum than the cap.
+    error CapIncomplete(uint256 arrived, uint256 cap);
     /// @notice Too late to open.
     error OpenByPassed(uint64 openBy, uint64 time);
     /// @notice Too late to post a result.

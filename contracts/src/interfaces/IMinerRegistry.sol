@@ -57,7 +57,7 @@ interface IMinerRegistry {
     error PayoutInvalid(address to);
     /// @notice The key signs for an owner already.
     error KeyTaken(address key, address owner);
-    /// @notice A key with a bond of its own signs for itself only.
+    /// @notice A key whose own bond answers for claims signs for itself only.
     error KeyHasBond(address key);
     /// @notice The consent was meant for an earlier time.
     error ConsentExpired(uint64 deadline, uint64 time);
@@ -101,7 +101,7 @@ interface IMinerRegistry {
     /// @notice Makes a machine's key sign for the caller. The key consents with a signature.
     /// @dev `consent` is the key's EIP-712 signature, domain (`GIO`, `1`, chain, this registry), of
     /// `Delegation(address key,address owner,uint256 nonce,uint64 deadline)`; contracts sign by EIP-1271. A key has one
-    /// owner at a time, and a key with a bond of its own none but itself.
+    /// owner at a time, and a key whose own bond answers for claims none but itself.
     /// @param key The machine's key.
     /// @param deadline Last second at which the consent counts.
     /// @param consent By the key.

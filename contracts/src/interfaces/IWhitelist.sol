@@ -43,6 +43,8 @@ interface IWhitelist {
     error NotFactory(address caller, address factory);
     /// @notice The whitelist knows only wallets the admitted factory made.
     error WalletUnknown(address wallet);
+    /// @notice A wallet is listed once.
+    error WalletListedAlready(address wallet);
     /// @notice Only the wallet's owner changes its record.
     error NotHubOwner(address caller, address owner);
     /// @notice A record exists from the first registration on.

@@ -112,4 +112,55 @@ contract GioTokenTest is BaseTest {
         vm.expectRevert();
         token.permit(buyer.addr, stranger.addr, value, deadline, v, r, s);
     }
+
+    /* EIP-20, WORD FOR WORD (GV-16) */
+
+    function test_gv16_transfer_movesAndSaysSo(uint256 amount) public {
+        amount = bound(amount, 0, BUYER_MONEY);
+        vm.expectEmit(address(token));
+        emit IERC20.Transfer(buyer.addr, stranger.addr, amount);
+        vm.prank(buyer.addr);
+        assertTrue(token.transfer(stranger.addr, amount));
+        assertEq(token.balanceOf(stranger.addr), amount);
+        assertEq(token.balanceOf(buyer.addr), BUYER_MONEY - amount);
+    }
+
+    function test_gv16_transfer_ofMoreThanOneHas_reverts(uint256 amount) public {
+        amount = bound(amount, BUYER_MONEY + 1, type(uint256).max);
+        vm.expectRevert(
+            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientBalance.selector, buyer.addr, BUYER_MONEY, amount)
+        );
+        vm.prank(buyer.addr);
+        token.transfer(stranger.addr, amount);
+    }
+
+    function test_gv16_transferFrom_usesTheAllowance(uint256 allowance, uint256 amount) public {
+        allowance = bound(allowance, 0, BUYER_MONEY);
+        amount = bound(amount, 0, allowance);
+        vm.expectEmit(address(token));
+        emit IERC20.Approval(buyer.addr, stranger.addr, allowance);
+        vm.prank(buyer.addr);
+        assertTrue(token.approve(stranger.addr, allowance));
+        vm.startPrank(stranger.addr);
+        assertTrue(token.transferFrom(buyer.addr, author, amount));
+        assertEq(token.allowance(buyer.addr, stranger.addr), allowance - amount);
+        uint256 left = allowance - amount;
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IERC20Errors.ERC20InsufficientAllowance.selector, stranger.addr, left, BUYER_MONEY + 1
+            )
+        );
+        token.transferFrom(buyer.addr, author, BUYER_MONEY + 1);
+    }
+
+    function test_gv16_approve_replacesAndUnlimitedStays() public {
+        vm.startPrank(buyer.addr);
+        token.approve(stranger.addr, 5);
+        token.approve(stranger.addr, type(uint256).max);
+        vm.stopPrank();
+        vm.prank(stranger.addr);
+        token.transferFrom(buyer.addr, author, 7);
+        assertEq(token.allowance(buyer.addr, stranger.addr), type(uint256).max);
+        assertEq(token.totalSupply(), SUPPLY);
+    }
 }

@@ -8,8 +8,10 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {GioToken} from "src/GioToken.sol";
 import {HubWallet} from "src/HubWallet.sol";
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
-import {DealId, DealState, DealTerms} from "src/types/Deal.sol";
+import {DealId, DealState, DealTerms, SumNode, SumStep} from "src/types/Deal.sol";
 import {BaseTest} from "../utils/BaseTest.sol";
+import {ResultTreeBuilder} from "../utils/Merkle.sol";
+import {PayoutBuilder} from "../utils/Payouts.sol";
 import {Typed} from "../utils/Typed.sol";
 
 /// @notice A token that calls its holder back on every movement, as no GIO token does.
@@ -113,6 +115,47 @@ contract HubWalletReentrancyTest is BaseTest {
         (bool ok,) = address(wallet).call(call_);
         assertTrue(ok);
         _assertStopped(DealState.Cancelled, BUYER_MONEY);
+    }
+
+    function test_refuteSum_reentered_paysOnce() public {
+        terms.unitCount = 2;
+        dealId = _dealId(terms);
+        _open(terms);
+        SumStep[] memory path = new SumStep[](1);
+        (path[0].left, path[0].right) = (SumNode("left", 1), SumNode("right", 1));
+        _post(terms, ResultTreeBuilder.node(path[0].left, path[0].right), 3);
+        calling.arm(address(wallet), abi.encodeCall(IHubWallet.refuteSum, (terms, path)));
+        wallet.refuteSum(terms, path);
+        _assertStopped(DealState.Refuted, BUYER_MONEY + terms.guarantee * 70 / 100);
+    }
+
+    function test_claimPayout_reentered_paysOnce() public {
+        bytes32 top = PayoutBuilder.leaf(0, miner, uint64(GIO));
+        vm.prank(hub.addr);
+        wallet.postPayout(top, 1, 0);
+        bytes memory call_ = abi.encodeCall(IHubWallet.claimPayout, (0, 1, 0, miner, uint64(GIO), new bytes32[](0)));
+        calling.arm(address(wallet), call_);
+        (bool ok,) = address(wallet).call(call_);
+        assertTrue(ok);
+        bytes memory refusal = abi.encodeWithSelector(IHubWallet.PayoutClaimedAlready.selector, 0, 0);
+        assertEq(keccak256(calling.answer()), keccak256(refusal));
+        assertEq(calling.balanceOf(miner), GIO);
+    }
+
+    /// @dev The token that pays out is also the caller that tries again; even as the owner it finds nothing.
+    function test_withdraw_reentered_paysOnce() public {
+        vm.warp(GENESIS + 30 days);
+        vm.prank(hub.addr);
+        wallet.payday();
+        calling.arm(address(wallet), abi.encodeCall(IHubWallet.withdraw, ()));
+        vm.prank(hub.addr);
+        wallet.withdraw();
+        assertEq(calling.entered(), 1);
+        assertEq(
+            keccak256(calling.answer()),
+            keccak256(abi.encodeWithSelector(IHubWallet.NotOwner.selector, address(calling), hub.addr))
+        );
+        assertEq(calling.balanceOf(hub.addr), HUB_MONEY);
     }
 
     /// @dev A signature check is a static call: whatever the buyer's contract tries there fails.

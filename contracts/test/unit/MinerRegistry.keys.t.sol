@@ -71,6 +71,36 @@ contract MinerRegistryKeysTest is RegistryBase {
         registry.delegateKey(owner.addr, DEADLINE, consent);
     }
 
+    /// @dev A stranger's gift below the least bond does not keep a key from being a machine, and stays the key's.
+    function test_r14_delegateKey_giftBelowTheLeastBond_doesNotStopIt(uint128 gift) public {
+        gift = uint128(bound(gift, 1, BOND_MIN - 1));
+        _fundFor(address(this), gift);
+        registry.bond(machine.addr, gift);
+        _delegate(machine, owner.addr);
+        assertEq(registry.ownerOf(machine.addr), owner.addr);
+        vm.startPrank(machine.addr);
+        registry.requestWithdrawal(gift);
+        skip(registry.withdrawalDelay());
+        assertEq(registry.withdraw(), gift);
+    }
+
+    /// @dev What the court holds of a key's bond answers for a claim, however little it is.
+    function test_r14_delegateKey_withABondAtRisk_reverts() public {
+        _bond(machine.addr, BOND_MIN);
+        vm.prank(court);
+        registry.reserve("claim", machine.addr, 1);
+        vm.startPrank(machine.addr);
+        registry.requestWithdrawal(BOND_MIN);
+        skip(registry.withdrawalDelay());
+        registry.withdraw();
+        vm.stopPrank();
+        assertEq(registry.miner(machine.addr).bond, 1);
+        bytes memory consent = _consent(machine, owner.addr, 0, uint64(block.timestamp));
+        vm.expectRevert(abi.encodeWithSelector(IMinerRegistry.KeyHasBond.selector, machine.addr));
+        vm.prank(owner.addr);
+        registry.delegateKey(machine.addr, uint64(block.timestamp), consent);
+    }
+
     function test_r14_delegateKey_makesItSignForItsOwner() public {
         assertEq(registry.ownerOf(machine.addr), machine.addr);
         assertEq(registry.nonces(machine.addr), 0);

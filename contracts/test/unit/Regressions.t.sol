@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
+import {IWhitelist} from "src/interfaces/IWhitelist.sol";
 import {DealId, DealState, DealTerms} from "src/types/Deal.sol";
 import {WalletState} from "src/types/Wallet.sol";
 import {BaseTest} from "../utils/BaseTest.sol";
@@ -118,6 +121,29 @@ contract RegressionsTest is BaseTest {
         vm.prank(hub.addr);
         wallet.transfer(miner, type(uint128).max);
         assertEq(wallet.lockOf(type(uint128).max), uint256(type(uint128).max) * 30 / 100);
+    }
+
+    /// @dev HW-06: dust first, the main sum after the registration.
+    function test_prototype_dustIsFrozenInsteadOfTheQuota() public {
+        _fund(address(wallet), 1);
+        vm.startPrank(hub.addr);
+        vm.expectRevert(abi.encodeWithSelector(IHubWallet.FreeBalanceTooLow.selector, 1, QUOTA));
+        wallet.register(_record());
+        vm.stopPrank();
+        _fund(address(wallet), QUOTA - 1);
+        vm.prank(hub.addr);
+        wallet.register(_record());
+        _fund(address(wallet), 100 * GIO);
+        assertEq(wallet.ledger().stake, QUOTA);
+        assertEq(wallet.freeBalance(), 100 * GIO);
+    }
+
+    /// @dev The wallet, the whitelist and the factory each know who made whom; a copy of the code is no wallet (GV-01).
+    function test_prototype_anyCopyOfTheCodeMayRegister() public {
+        address copy = Clones.clone(address(implementation));
+        vm.expectRevert(abi.encodeWithSelector(IWhitelist.WalletUnknown.selector, copy));
+        vm.prank(copy);
+        whitelist.register(_record());
     }
 
     /* SONM'S MARKET */

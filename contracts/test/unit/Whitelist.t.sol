@@ -34,6 +34,14 @@ contract WhitelistTest is BaseTest {
         whitelist.list(caller, caller);
     }
 
+    /// @dev Not even an admitted factory changes whose wallet another one is.
+    function test_list_again_reverts(address owner) public {
+        vm.expectRevert(abi.encodeWithSelector(IWhitelist.WalletListedAlready.selector, address(wallet)));
+        vm.prank(address(factory));
+        whitelist.list(address(wallet), owner);
+        assertEq(whitelist.hub(address(wallet)).owner, hub.addr);
+    }
+
     function test_register_byUnlistedWallet_reverts(address caller) public {
         vm.assume(caller != address(wallet));
         vm.expectRevert(abi.encodeWithSelector(IWhitelist.WalletUnknown.selector, caller));

@@ -56,6 +56,7 @@ sol! {
         error NotHubOwner(address caller, address owner);
         error NotWhitelistDao(address caller, address dao);
         error RecordFieldLength(uint8 field, uint256 length, uint256 max);
+        error WalletListedAlready(address wallet);
         error WalletUnknown(address wallet);
 
         function hub(address wallet) external view returns (Hub memory);

@@ -98,6 +98,10 @@ pub enum RevertReason {
     HubSignatureInvalid { owner: Address, digest: B256 },
     #[error("deal {deal} is {}", stage.name())]
     DealStateMismatch { deal: DealId, stage: DealStage },
+    #[error(
+        "{arrived} GIO came instead of the cap of {cap} GIO: the token keeps something for itself"
+    )]
+    CapIncomplete { arrived: Gio, cap: Gio },
     #[error("the deal had to open until {open_by}, it is {time}")]
     OpenByPassed {
         open_by: UnixSeconds,
@@ -153,6 +157,8 @@ pub enum RevertReason {
     NotFactory { caller: Address, factory: Address },
     #[error("{wallet} is no wallet of this market")]
     WalletUnknown { wallet: Address },
+    #[error("{wallet} is listed already")]
+    WalletListedAlready { wallet: Address },
     #[error("only {owner} may change the record, not {caller}")]
     NotHubOwner { caller: Address, owner: Address },
     #[error("the hub of {wallet} has not registered yet")]

@@ -150,6 +150,10 @@ fn life(error: W) -> Result<RevertReason, OutOfRange> {
             deal: DealId(e.dealId),
             stage: deal_stage(e.state)?,
         }),
+        W::CapIncomplete(e) => Ok(RevertReason::CapIncomplete {
+            arrived: gio("arrived", e.arrived)?,
+            cap: gio("cap", e.cap)?,
+        }),
         W::OpenByPassed(e) => Ok(RevertReason::OpenByPassed {
             open_by: UnixSeconds(e.openBy),
             time: UnixSeconds(e.time),
@@ -255,6 +259,7 @@ fn whitelist(error: L) -> Result<RevertReason, OutOfRange> {
             max: e.max,
         },
         L::WalletUnknown(e) => RevertReason::WalletUnknown { wallet: e.wallet },
+        L::WalletListedAlready(e) => RevertReason::WalletListedAlready { wallet: e.wallet },
     })
 }
 
