@@ -65,10 +65,10 @@ library MachineState {
     uint256 internal constant STATUS_TRAP = 1;
     uint256 internal constant STATUS_EXHAUSTED = 2;
 
-    bytes32 private constant TAG_RUNNING = keccak256("gio.machine.running.v1");
-    bytes32 private constant TAG_REST = keccak256("gio.machine.rest.v1");
-    bytes32 private constant TAG_IO = keccak256("gio.machine.io.v1");
-    bytes32 private constant TAG_ENV = keccak256("gio.machine.env.v1");
+    bytes32 internal constant TAG_RUNNING = keccak256("gio.machine.running.v1");
+    bytes32 internal constant TAG_REST = keccak256("gio.machine.rest.v1");
+    bytes32 internal constant TAG_IO = keccak256("gio.machine.io.v1");
+    bytes32 internal constant TAG_ENV = keccak256("gio.machine.env.v1");
     bytes32 private constant TAG_FRAME = keccak256("gio.machine.frame.v1");
     bytes32 private constant TAG_HALTED = keccak256("gio.machine.halted.v1");
 

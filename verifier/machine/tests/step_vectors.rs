@@ -33,7 +33,7 @@ fn the_committed_vectors_are_what_the_code_computes() {
 
 fn vectors() -> Value {
     json!({
-        "about": "Checked by Rust (verifier/machine/tests/step_vectors.rs) and forge (contracts/test/court/Vectors.t.sol); docs/step-machine.md says what each is.",
+        "about": "Checked by Rust (verifier/machine/tests/step_vectors.rs) and forge (contracts/test/court/StepVectors.t.sol); docs/step-machine.md says what each is.",
         "zeros": trees::zeros().to_vec(),
         "instructions": instructions(),
         "chains": chains(),

@@ -30,7 +30,6 @@ impl Machine {
             .operation()
             .filter(|op| usize::from(op.pops()) <= self.core.sp);
         let Some(op) = operation else {
-            proof.resize(proof.len() + 56, 0);
             return proof;
         };
         let pops = usize::from(op.pops());

@@ -103,9 +103,13 @@ impl ProgramHeader {
     }
 }
 
-/// Greatest pages of the shim's memory: what it begins with, and room for the output.
+/// Room of the shim beside the output: a file of the input or output takes 64 bytes and its name, so that 65,535
+/// input files with short names fit. `PAGES_SPARE` of `shim/process.shim` says the same.
+const SHIM_PAGES_SPARE: u64 = 256;
+
+/// Greatest pages of the shim's memory: what it begins with, and room for the output and for names.
 fn shim_pages_max(program: &ProgramHeader, unit: &UnitLimits) -> u64 {
-    u64::from(program.pages[1]) + 2 * unit.output_max.div_ceil(PAGE_BYTES) + 16
+    u64::from(program.pages[1]) + 2 * unit.output_max.div_ceil(PAGE_BYTES) + SHIM_PAGES_SPARE
 }
 
 /// Whether a machine can run the unit.

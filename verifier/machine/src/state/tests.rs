@@ -107,11 +107,11 @@ fn a_pc_outside_the_code_halts() {
 #[test]
 fn the_initial_memory_is_two_empty_halves_with_the_program_in_front() {
     let (header, rest, io, env) = initial(&program(), &unit(), &DEAL).unwrap();
-    // 16 pages are 2^15 leaves; the shim's 1 + 2 + 16 pages need 2^16.
-    assert_eq!(env.pages_max, [16, 19]);
-    assert_eq!(header.memory_depth, 17);
+    // 16 pages are 2^15 leaves; the shim's 1 + 2 + 256 pages need 2^20.
+    assert_eq!(env.pages_max, [16, 259]);
+    assert_eq!(header.memory_depth, 21);
     let zeros = trees::zeros();
-    let up = |root, from: usize| (from..16).fold(root, |node, i| trees::parent(node, zeros[i]));
+    let up = |root, from: usize| (from..20).fold(root, |node, i| trees::parent(node, zeros[i]));
     assert_eq!(
         header.memory_root,
         trees::parent(up(word(2), 12), up(word(3), 11))

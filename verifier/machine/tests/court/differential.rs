@@ -15,7 +15,7 @@ fn contract_and_mirror_agree_on_every_instruction() {
     let mut rng = Rng::new(0x57e9);
     let mut moved = 0;
     for op in Op::ALL {
-        for _ in 0..ROUNDS {
+        for _ in 0..values::scaled(ROUNDS) {
             let scene = random(*op, &mut rng);
             let (before, next, _) = scene.agrees(&mut court);
             assert_ne!(before, next, "{} left the state as it was", op.name());

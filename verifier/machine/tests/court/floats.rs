@@ -120,7 +120,8 @@ fn the_mirror_rounds_as_three_other_float_units_do() {
     let mut rng = Rng::new(0xf10a7);
     let (mut cases, mut least) = (0u32, u32::MAX);
     for op in float_operations() {
-        let random = (0..MIRROR_CASES).map(|_| (operand(op, &mut rng), operand(op, &mut rng)));
+        let random = (0..values::scaled(MIRROR_CASES))
+            .map(|_| (operand(op, &mut rng), operand(op, &mut rng)));
         let mut of_this = 0;
         for (x, y) in special_pairs(op).into_iter().chain(random) {
             let found = float::compute(u64::from(op.code()), x, y);
@@ -142,7 +143,7 @@ fn the_contract_rounds_as_three_other_float_units_do() {
     let mut rng = Rng::new(0xc0a7);
     let (mut cases, mut least) = (0u32, u32::MAX);
     for op in float_operations() {
-        let random: Vec<_> = (0..CONTRACT_CASES)
+        let random: Vec<_> = (0..values::scaled(CONTRACT_CASES))
             .map(|_| (operand(op, &mut rng), operand(op, &mut rng)))
             .collect();
         let mut share = special_pairs(op);

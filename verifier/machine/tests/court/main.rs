@@ -19,6 +19,7 @@ mod host_edges;
 mod mutation;
 mod numeric;
 mod oracles;
+mod programs;
 #[path = "../support/rng.rs"]
 mod rng;
 mod scene;

@@ -2,6 +2,12 @@
 
 use crate::rng::Rng;
 
+/// So many cases, or as many times more as `GIO_STEP_SCALE` says (`scripts/test-long`).
+pub fn scaled(cases: u32) -> u32 {
+    let scale = std::env::var("GIO_STEP_SCALE").map_or(1, |text| text.parse().unwrap());
+    cases * scale
+}
+
 const WHOLE: [u64; 26] = [
     0,
     1,
