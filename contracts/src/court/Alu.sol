@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 /// @title Alu
 /// @notice Integer arithmetic of WebAssembly, and the float instructions that only touch a sign bit
 /// (docs/step-machine.md sections 4.6 and 4.7).
@@ -65,21 +67,22 @@ library Alu {
         }
     }
 
-    function count(uint256 kind, uint256 x, uint256 bits) private pure returns (uint256 n) {
+    /// @dev clz ctz popcnt
+    function count(uint256 kind, uint256 x, uint256 bits) private pure returns (uint256) {
         unchecked {
-            if (kind == 2) {
-                for (; x != 0; x &= x - 1) {
-                    ++n;
-                }
-                return n;
-            }
+            if (kind == 2) return ones(x);
             if (x == 0) return bits;
-            uint256 step = kind == 0 ? bits - 1 : 0;
-            if (kind == 0) {
-                while ((x >> (step - n)) & 1 == 0) ++n;
-            } else {
-                while ((x >> n) & 1 == 0) ++n;
-            }
+            return kind == 0 ? bits - 1 - Math.log2(x) : Math.log2(x & (0 - x));
+        }
+    }
+
+    /// @dev Ones in 64 bits: counted in pairs, fours and bytes, and the bytes added up in the highest.
+    function ones(uint256 x) private pure returns (uint256) {
+        unchecked {
+            x -= (x >> 1) & 0x5555555555555555;
+            x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333);
+            x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+            return ((x * 0x0101010101010101) >> 56) & 0xff;
         }
     }
 

@@ -9,12 +9,12 @@
 //! | 6 | `>` for `>=` | here |
 //! | 7 | unproven input read as empty | here |
 //! | 8 | wrong table of zero hashes | here; forge compares the table with the vectors |
-//! | 9 | stale Merkle cache | the engine's: its hash is compared with the mirror's at every step |
+//! | 9 | stale Merkle cache | `programs`: the engine's hashes |
 //! | 10 | bounds off by a page | here, and `edges` |
 //! | 11 | index bits beyond the path | here |
 //! | 12 | reverting where the machine errs | here |
 //! | 13 | an opcode missed by a range | here, and `differential`, which proves every operation |
-//! | 14 | a flag byte of 2 | `mutation`: status bytes, padding |
+//! | 14 | a flag byte of 2 | here; `mutation`: padding |
 //! | 15 | unknown operations accepted | `shapes` |
 //! | 16 | an allocator that wraps | here |
 //! | 17 | unaligned host pointers | here, and `host_edges` |
@@ -26,7 +26,7 @@
 
 use gio_machine::isa::Op;
 use gio_machine::mirror::Fault;
-use gio_machine::state::empty_root;
+use gio_machine::state::{HALTED_BYTES, STATUS_EXHAUSTED, empty_root};
 
 use revm::primitives::hardfork::SpecId;
 
@@ -290,6 +290,17 @@ fn bug_13_every_host_operation_is_reached() {
     }
     assert_eq!(Op::from_code(0xef), None);
     assert_eq!(Op::from_code(0xf8), None);
+}
+
+#[test]
+fn bug_14_a_status_has_three_values() {
+    let court = &mut Court::new();
+    for status in 0..=u8::MAX {
+        let mut halted = [0; HALTED_BYTES];
+        halted[0] = status;
+        let (found, _) = agreed(court, &halted);
+        assert_eq!(found.is_ok(), status <= STATUS_EXHAUSTED, "status {status}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, reason = "every module here is private to the test")]
 
+mod apps;
 mod bugs;
 mod differential;
 mod edges;

@@ -35,19 +35,24 @@ fn command(body: &str) -> Vec<u8> {
 }
 
 fn machine(wasm: &[u8], cu_limit: u64) -> Machine {
-    let provable = prepare_provable(wasm, &PrepareLimits::default()).unwrap();
     let image = InputImage {
         args: vec![b"program".to_vec(), b"an argument".to_vec()],
         stdin: b"forty-two bytes that a program reads whole".to_vec(),
         ..InputImage::default()
     };
+    machine_with(wasm, &image, cu_limit, 3)
+}
+
+/// A unit of that program and input before its first step.
+pub fn machine_with(wasm: &[u8], image: &InputImage, cu_limit: u64, pages_max: u32) -> Machine {
+    let provable = prepare_provable(wasm, &PrepareLimits::default()).unwrap();
     let image = image.encode().unwrap();
     let unit = UnitLimits {
         input_root: word_root(&image, DEPTH).unwrap(),
         input_length: image.len() as u64,
         cu_limit,
-        pages_max: 3,
-        output_max: 4096,
+        pages_max,
+        output_max: 65_536,
         unit_seed: keccak256("unit seed"),
     };
     let deal = DealDepths {
@@ -192,10 +197,8 @@ fn calls_and_globals_are_proven_at_every_step() {
     );
 }
 
-#[test]
-fn memory_is_proven_at_every_step() {
-    exits(
-        r#"(data $passive "some bytes that are longer than one leaf of the tree")
+/// Stores across leaves and pages, copies both ways, fills, grows and fails to grow.
+const MEMORY: &str = r#"(data $passive "some bytes that are longer than one leaf of the tree")
            (data (i32.const 65520) "across the page boundary")
            (func (export "_start")
               i32.const 29 i64.const 0x1122334455667788 i64.store
@@ -208,7 +211,12 @@ fn memory_is_proven_at_every_step() {
               i32.const 1000 i32.const 0xab i32.const 65 memory.fill
               i32.const 1 memory.grow drop
               i32.const 9 memory.grow drop
-              memory.size i32.const 16 i32.shl i32.const 8 i32.sub i64.load drop)"#,
+              memory.size i32.const 16 i32.shl i32.const 8 i32.sub i64.load drop)"#;
+
+#[test]
+fn memory_is_proven_at_every_step() {
+    exits(
+        MEMORY,
         &[
             Op::Copy,
             Op::Fill,
@@ -218,6 +226,45 @@ fn memory_is_proven_at_every_step() {
             Op::ChargeBulk,
         ],
     );
+}
+
+/// A hash that was asked for at every step, at some, or once at the end, is the same; so is one after coming back.
+#[test]
+fn bug_09_a_hash_does_not_depend_on_when_hashes_were_asked_for() {
+    let wasm = command(MEMORY);
+    let mut every = machine(&wasm, 1 << 30);
+    let mut hashes = vec![every.state_hash()];
+    let middle = 1700;
+    let mut snapshot = None;
+    while every.halted().is_none() {
+        if every.steps() == middle {
+            snapshot = Some(every.snapshot());
+        }
+        every.run_to(every.steps() + 1);
+        hashes.push(every.state_hash());
+    }
+    let last = hashes.len() - 1;
+    for stride in [7, 613, last] {
+        let mut some = machine(&wasm, 1 << 30);
+        for at in (0..=last).step_by(stride) {
+            some.run_to(at as u64);
+            assert_eq!(
+                some.state_hash(),
+                hashes[at],
+                "step {at}, asked every {stride}"
+            );
+        }
+    }
+    every.restore(&snapshot.unwrap());
+    for (at, hash) in hashes
+        .iter()
+        .enumerate()
+        .skip(usize::try_from(middle).unwrap())
+        .step_by(31)
+    {
+        every.run_to(at as u64);
+        assert_eq!(every.state_hash(), *hash, "step {at}, after coming back");
+    }
 }
 
 #[test]
