@@ -4,7 +4,7 @@
 CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(CACHE)/gio/target
 
-.PHONY: help bootstrap demo up test test-long lint bench abi
+.PHONY: help bootstrap demo up test test-long lint bench abi analyse
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,3 +34,6 @@ bench: bootstrap ## Measure, into docs/benchmarks.json
 
 abi: bootstrap ## Regenerate what is derived from the contracts: ABIs, storage layouts, sizes, gas
 	scripts/abi
+
+analyse: bootstrap ## Read the contracts with slither and halmos, installed from PyPI outside the clone
+	scripts/analyse

@@ -54,7 +54,6 @@ contract StepVerifier is IStepVerifier {
 
     /// @dev 1 in every byte of a word.
     uint256 private constant EVERY_BYTE = type(uint256).max / 255;
-
     bytes32 private constant TAG_RANDOM = keccak256("gio.random.v1");
 
     /// @dev What a proof holds (docs/step-machine.md section 7).

@@ -23,7 +23,7 @@ contract LifeInvariants is BaseTest {
     }
 
     function _actions() private pure returns (bytes4[] memory actions) {
-        actions = new bytes4[](17);
+        actions = new bytes4[](18);
         actions[0] = LifeHandler.topUp.selector;
         actions[1] = LifeHandler.wait.selector;
         actions[2] = LifeHandler.register.selector;
@@ -41,6 +41,7 @@ contract LifeInvariants is BaseTest {
         actions[14] = LifeHandler.ban.selector;
         actions[15] = LifeHandler.expropriate.selector;
         actions[16] = LifeHandler.refute.selector;
+        actions[17] = LifeHandler.tryWhatTheStateForbids.selector;
     }
 
     function invariant_r06_r07_r08_r09_life() public view {

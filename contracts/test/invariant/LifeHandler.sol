@@ -322,6 +322,33 @@ contract LifeHandler is Test {
         expected = WalletState.Punished;
     }
 
+    /// @dev Calls something, as who may call it, in a state where nobody may (HW-02, HW-08, HW-17, HW-23).
+    function tryWhatTheStateForbids(uint256 seed) external {
+        (bytes memory call_, address caller, WalletState only) = _restricted(seed % 9);
+        if (expected == only) return;
+        vm.prank(caller);
+        (bool ok,) = address(WALLET).call(call_);
+        assertFalse(ok, "a call the state forbids went through");
+        ++calls["forbidden"];
+    }
+
+    /// @dev A function, its caller, and the one state of this life in which it works.
+    function _restricted(uint256 which) private view returns (bytes memory, address, WalletState) {
+        HubRecord memory record = HubRecord("/dns/hub", "hub", "", HubKind.Compute);
+        address dao = WALLET.dao();
+        if (which == 0) return (abi.encodeCall(WALLET.register, (record)), hub.addr, WalletState.Idle);
+        if (which == 1) return (abi.encodeCall(WALLET.withdraw, ()), hub.addr, WalletState.Idle);
+        if (which == 2) return (abi.encodeCall(WALLET.payday, ()), hub.addr, WalletState.Registered);
+        if (which == 3) return (abi.encodeCall(WALLET.transfer, (miners[0], 1)), hub.addr, WalletState.Registered);
+        if (which == 4) {
+            return (abi.encodeCall(WALLET.postPayout, (bytes32("x"), 1, 0)), hub.addr, WalletState.Registered);
+        }
+        if (which == 5) return (abi.encodeCall(WALLET.suspect, (nextCase)), dao, WalletState.Registered);
+        if (which == 6) return (abi.encodeCall(WALLET.rehab, ()), dao, WalletState.Suspected);
+        if (which == 7) return (abi.encodeCall(WALLET.ban, ()), dao, WalletState.Suspected);
+        return (abi.encodeCall(WALLET.expropriate, ()), address(this), WalletState.Punished);
+    }
+
     function expropriate() external when(WalletState.Punished, "expropriate") {
         if (WALLET.freeBalance() != 0) WALLET.expropriate();
     }
