@@ -15,15 +15,18 @@ mod differential;
 mod edges;
 mod evm;
 mod floats;
+mod fuzz;
 mod gas;
 mod host_edges;
 mod mutation;
 mod numeric;
 mod oracles;
 mod programs;
-#[path = "../support/rng.rs"]
-mod rng;
 mod scene;
 mod shapes;
+#[path = "../support/mod.rs"]
+mod support;
 mod tree;
 mod values;
+
+use support::rng;

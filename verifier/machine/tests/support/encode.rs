@@ -18,6 +18,28 @@ const TRACERS: u32 = 3;
 impl Program {
     /// Every function is exported by its index, memory and globals by name, and there is an empty `_start`.
     pub fn encode(&self, traced: bool) -> Vec<u8> {
+        let mut start = Function::new([]);
+        start.instruction(&I::End);
+        self.encode_with(traced, &start)
+    }
+
+    /// The same with a `_start` that calls every function with operands made of `salt`, the last one first.
+    pub fn encode_command(&self, salt: u32) -> Vec<u8> {
+        let mut start = Function::new([]);
+        for index in (0..u32::try_from(self.funcs.len()).unwrap()).rev() {
+            let nth = (salt + index) as usize;
+            start.instruction(&I::I32Const((salt ^ index).cast_signed() % 1000));
+            start.instruction(&I::I64Const(i64::from(salt) << (nth % 30)));
+            start.instruction(&I::F32Const(Ieee32::new(SINGLES[nth % SINGLES.len()])));
+            start.instruction(&I::F64Const(Ieee64::new(DOUBLES[nth % DOUBLES.len()])));
+            start.instruction(&I::Call(index));
+            start.instruction(&I::Drop);
+        }
+        start.instruction(&I::End);
+        self.encode_with(false, &start)
+    }
+
+    fn encode_with(&self, traced: bool, start: &Function) -> Vec<u8> {
         let shift = if traced { TRACERS } else { 0 };
         let mut module = Module::new();
         let mut types = TypeSection::new();
@@ -47,9 +69,7 @@ impl Program {
             code.function(&encode_function(func, traced.then_some(first)));
             first += i32::try_from(func.items.len()).unwrap();
         }
-        let mut start = Function::new([]);
-        start.instruction(&I::End);
-        code.function(&start);
+        code.function(start);
         module.section(&code);
         let mut data = DataSection::new();
         data.passive((0..200u8).rev());
