@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gio_agent::{Home, LogOptions, Role, UserError, init_logging, report};
+use gio_agent::{
+    Completion, ConfigOption, Home, LogOptions, Role, UserError, init_logging, report,
+};
 
 use crate::commands;
 use crate::config::NetworkName;
@@ -17,6 +19,8 @@ struct Cli {
     /// The node's folder: config, blocks, index
     #[arg(long, env = "GIO_CHAIN_HOME", global = true, value_name = "DIR")]
     home: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigOption,
     #[command(flatten)]
     log: LogOptions,
     #[command(subcommand)]
@@ -39,6 +43,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    Completion(Completion),
 }
 
 #[derive(Debug, Args)]
@@ -61,7 +66,7 @@ pub(crate) struct Init {
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     init_logging(&cli.log, "info");
-    let home = Home::new(cli.home, Role::Chain);
+    let home = Home::new(cli.home, Role::Chain).with_config(cli.config.file);
     match run(&home, cli.command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -76,5 +81,9 @@ async fn run(home: &Home, command: Command) -> Result<(), UserError> {
         Command::Init(args) => commands::init(home, &args),
         Command::Node { reindex } => crate::node::start(home, reindex).await,
         Command::Doctor { json } => commands::doctor(home, json),
+        Command::Completion(completion) => {
+            completion.print::<Cli>();
+            Ok(())
+        }
     }
 }

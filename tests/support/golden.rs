@@ -38,6 +38,7 @@ impl Golden {
     /// Every page of help of the program, also of commands that are added later.
     #[allow(dead_code, reason = "not every package has all its pages here")]
     pub(crate) fn check_help(&self) {
+        self.check_completion();
         let mut waiting = vec![Vec::<String>::new()];
         let mut pages = 0;
         while let Some(command) = waiting.pop() {
@@ -61,6 +62,20 @@ impl Golden {
             pages += 1;
         }
         assert!(pages > 1, "the program lists its commands");
+    }
+
+    /// Every shell's script knows every command.
+    #[allow(dead_code, reason = "not every package has all its pages here")]
+    fn check_completion(&self) {
+        let page = text(&self.run(&["--help"]).stdout);
+        for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+            let output = self.run(&["completion", shell]);
+            assert!(output.status.success(), "{shell}");
+            let script = text(&output.stdout);
+            for command in commands(&page) {
+                assert!(script.contains(&command), "{shell} does not know {command}");
+            }
+        }
     }
 
     /// Runs the command lines one after the other and compares everything they print and their exit codes.

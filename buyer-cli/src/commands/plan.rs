@@ -45,8 +45,8 @@ struct Report {
     /// The least of the caps; absent if no hub takes the job.
     cap_gio: Option<String>,
     held_gio: String,
-    /// What the account lacks of the cap.
-    missing_gio: String,
+    /// What the account lacks of the cap; absent if nothing.
+    missing_gio: Option<String>,
     has_gas: bool,
 }
 
@@ -117,6 +117,7 @@ async fn report(
         .filter(|hub| hub.fits)
         .filter_map(|hub| hub.cap)
         .min();
+    let missing = cap.unwrap_or(Gio::ZERO).minus_or_zero(held);
     let total = work.cu_total_limit().map_err(faults::job)?;
     let bounds = &work.spec().bounds;
     Ok(Report {
@@ -128,7 +129,7 @@ async fn report(
         hubs,
         cap_gio: cap.map(gio_text),
         held_gio: gio_text(held),
-        missing_gio: gio_text(cap.unwrap_or(Gio::ZERO).minus_or_zero(held)),
+        missing_gio: (missing > Gio::ZERO).then(|| gio_text(missing)),
         has_gas: gas != U256::ZERO,
     })
 }
@@ -243,8 +244,8 @@ fn text(report: &Report) -> String {
                 "{fitting} of {of} hubs would take it; at most {cap} GIO are locked, what is not used comes back"
             ));
             lines.push(format!("this account holds {held} GIO"));
-            if report.missing_gio != "0" {
-                lines.push(format!("missing: {} GIO", report.missing_gio));
+            if let Some(missing) = &report.missing_gio {
+                lines.push(format!("missing: {missing} GIO"));
             }
             if !report.has_gas {
                 lines.push("missing: the chain's own coin, which pays the gas".to_owned());
@@ -258,7 +259,7 @@ fn text(report: &Report) -> String {
 
 pub(super) fn hub_lines(hub: &HubReport) -> Vec<String> {
     let mut lines = vec![format!("hub {}", hub.name)];
-    let mut line = |label: &str, value: &str| lines.push(format!("  {label:<9}{value}"));
+    let mut line = |label: &str, value: &str| lines.push(format!("  {label:<10}{value}"));
     line("price", &format!("{} GIO per PU", hub.price_per_pu_gio));
     if let Some(cap) = &hub.cap_gio {
         line("cost", &format!("at most {cap} GIO"));

@@ -1,5 +1,7 @@
 //! `status`: a job as it stands, here and on chain.
 
+use std::time::Duration;
+
 use clap::Args;
 use gio_agent::{ExitStatus, UserError};
 use gio_protocol::{DealStage, UnixSeconds};
@@ -8,10 +10,12 @@ use serde::Serialize;
 use super::attach::Attach;
 use super::{ProgressFlag, find_job};
 use crate::cli::Global;
+use crate::domain::machines::Machines;
 use crate::faults;
 use crate::job::Job;
 use crate::results::{Answer, JobReport, answer};
 use crate::session::Session;
+use crate::steps::reach;
 
 /// Show a job as it stands, here and on chain
 #[derive(Clone, Debug, Args)]
@@ -29,12 +33,28 @@ pub struct Status {
     progress: ProgressFlag,
 }
 
+/// How long the hub has to answer.
+const HUB_WAIT: Duration = Duration::from_secs(5);
+
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
     job: JobReport,
     chain: Option<OnChain>,
+    /// Of an open deal, if the hub answers.
+    hub: Option<AtTheHub>,
+}
+
+/// Where an open deal is at its hub.
+#[derive(Debug, Serialize)]
+struct AtTheHub {
+    units_done: u32,
+    units_running: u32,
+    units_waiting: u32,
+    units_total: u32,
+    machines: Machines,
+    machine_reasons: Vec<String>,
 }
 
 /// The deal in the hub's wallet.
@@ -69,14 +89,25 @@ impl Status {
             true => None,
             false => on_chain(&session, &job).await?,
         };
+        let hub = match chain.as_ref().map(|chain| chain.stage) {
+            Some("open") => at_the_hub(&session, &job).await,
+            _ => None,
+        };
         let Answer { text, report, .. } = answer(&session, &job)?;
         let text = match &chain {
             Some(chain) => format!("{text}{}", chain_text(chain)),
             None => text,
         };
-        global
-            .output()
-            .result(&text, &Report { job: report, chain });
+        let text = match &hub {
+            Some(hub) => format!("{text}{}", hub_text(hub)),
+            None => text,
+        };
+        let report = Report {
+            job: report,
+            chain,
+            hub,
+        };
+        global.output().result(&text, &report);
         Ok(ExitStatus::Ok)
     }
 }
@@ -111,6 +142,43 @@ async fn on_chain(session: &Session, job: &Job) -> Result<Option<OnChain>, UserE
         deliver_by: terms.deliver_by,
         block_time: head.time,
     }))
+}
+
+/// What the hub says, if it says anything soon: a status is for a quick look, `why` for the reasons.
+async fn at_the_hub(session: &Session, job: &Job) -> Option<AtTheHub> {
+    let deal = &job.dealt()?.deal;
+    let ask = async {
+        let net = session.net().await.ok()?;
+        let hub = reach(&net.net, &deal.hub).await.ok()?;
+        hub.explain(deal.id).await.ok()
+    };
+    let found = tokio::time::timeout(HUB_WAIT, ask).await.ok().flatten()?;
+    Some(AtTheHub {
+        units_done: found.units_done,
+        units_running: found.units_running,
+        units_waiting: found.units_queued,
+        units_total: found.units_total,
+        machine_reasons: found.machines.reasons(),
+        machines: found.machines,
+    })
+}
+
+fn hub_text(hub: &AtTheHub) -> String {
+    let AtTheHub {
+        units_done,
+        units_running,
+        units_waiting,
+        units_total,
+        ..
+    } = hub;
+    let mut text = format!(
+        "  units    {units_done} of {units_total} done, {units_running} running, {units_waiting} waiting\n  machines {}\n",
+        hub.machines.summary()
+    );
+    for reason in &hub.machine_reasons {
+        text.push_str(&format!("           {reason}\n"));
+    }
+    text
 }
 
 fn chain_text(chain: &OnChain) -> String {

@@ -106,6 +106,11 @@ impl Buying {
         let job = self.draft(session, loaded, submitted, output).await?;
         let id = job.id.clone();
         let progress = self.progress.start();
+        if !self.detach {
+            progress.note(format!(
+                "Ctrl-C leaves the job to itself; `gio-buyer attach {id}` comes back to it"
+            ));
+        }
         let driver = Driver::new(session, &progress, job, Approval::new(self.yes)).await?;
         let goal = if self.detach { Goal::Open } else { Goal::End };
         let left = drive(session, driver.with_work(work), goal, &progress).await?;

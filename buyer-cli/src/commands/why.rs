@@ -286,7 +286,7 @@ async fn failed_units(session: &Session, job: &Job) -> Result<Vec<FailedUnit>, U
 
 fn text(report: &Report) -> String {
     let mut lines = vec![format!("{} is {}", report.job, report.state)];
-    let mut line = |label: &str, value: &str| lines.push(format!("  {label:<9}{value}"));
+    let mut line = |label: &str, value: &str| lines.push(format!("  {label:<10}{value}"));
     line("escrow", &report.escrow);
     if let Some(chain) = report.chain {
         line("on chain", chain);

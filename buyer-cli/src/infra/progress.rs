@@ -111,6 +111,25 @@ struct Bars {
     all: MultiProgress,
     stage: ProgressBar,
     amount: ProgressBar,
+    /// The stage that is shown, since when, and the last word about an amount in it.
+    current: Mutex<Option<Current>>,
+}
+
+/// A stage on its way.
+#[derive(Debug)]
+struct Current {
+    stage: String,
+    since: Instant,
+    amount: String,
+}
+
+impl Current {
+    /// The line that stays when the stage is over.
+    fn row(&self) -> String {
+        let seconds = self.since.elapsed();
+        let (whole, tenths) = (seconds.as_secs(), seconds.subsec_millis() / 100);
+        format!("{whole:>4}.{tenths} s  {:<44} {}", self.stage, self.amount)
+    }
 }
 
 impl Progress {
@@ -160,6 +179,7 @@ impl Progress {
     /// Takes the bars away, before a result or a question is printed.
     pub fn clear(&self) {
         if let Shown::Bars(bars) = &self.shown {
+            bars.begin(None);
             bars.stage.finish_and_clear();
             bars.amount.finish_and_clear();
         }
@@ -231,12 +251,32 @@ impl Bars {
         stage.enable_steady_tick(TICK);
         let amount = all.add(ProgressBar::new(0));
         amount.set_style(style(IDLE));
-        Self { all, stage, amount }
+        Self {
+            all,
+            stage,
+            amount,
+            current: Mutex::default(),
+        }
+    }
+
+    /// The stage before stays as a row of the table: how long it took, and how much it moved.
+    fn begin(&self, stage: Option<String>) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(over) = current.take() {
+            // Without a terminal there is nobody to draw for.
+            drop(self.all.println(over.row().trim_end()));
+        }
+        *current = stage.map(|stage| Current {
+            stage,
+            since: Instant::now(),
+            amount: String::new(),
+        });
     }
 
     fn show(&self, event: &Event) {
         match event {
             Event::Stage { stage } => {
+                self.begin(Some(stage.clone()));
                 if self.stage.is_finished() {
                     // A question was asked meanwhile.
                     self.stage.reset();
@@ -262,6 +302,10 @@ impl Bars {
         self.amount.set_style(style(COUNTING));
         self.amount.set_length(total);
         self.amount.set_position(done);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(current) = current.as_mut() {
+            current.amount.clone_from(&text);
+        }
         self.amount.set_message(text);
     }
 }
@@ -303,6 +347,20 @@ mod tests {
             "the last one is always shown"
         );
         assert!(!last.is_due("1/4 units", true), "nothing new");
+    }
+
+    #[test]
+    fn a_stage_that_is_over_stays_as_a_row() {
+        let current = Current {
+            stage: "running".to_owned(),
+            since: Instant::now(),
+            amount: "4/4 units, 1.5 PU".to_owned(),
+        };
+        let row = current.row();
+        assert!(
+            row.contains(" s  running  ") && row.ends_with("4/4 units, 1.5 PU"),
+            "{row}"
+        );
     }
 
     #[test]

@@ -94,6 +94,12 @@ impl Driver<'_> {
         let cap = self.check_cap(work, &quoted.quote)?;
         self.check_funds(cap).await?;
         self.approve(cap, &quoted).await?;
+        self.progress.note(format!(
+            "{} asks {} GIO per PU; up to {} GIO will be locked",
+            label(&quoted.candidate.offer),
+            gio_text(quoted.quote.price.0),
+            gio_text(cap)
+        ));
         self.upload(&quoted).await?;
         if quoted.quote.valid_until < local_now().after(VALID_SECONDS_MIN) {
             // The upload took longer than the quote was good for.

@@ -7,9 +7,13 @@
 
 mod chain;
 mod discovery;
+#[path = "../../../tests/support/golden.rs"]
+mod golden;
 mod hub;
 mod job;
 mod market;
+mod operate;
+mod pages;
 mod pay;
 mod refusals;
 mod session;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser, Subcommand};
-use gio_agent::shutdown_signal;
+use gio_agent::{Completion, shutdown_signal};
 use gio_content::{InputImage, OutputImage};
 use gio_e2e::devnet::{Devnet, Settings};
 use gio_e2e::{paths, report};
@@ -36,6 +36,7 @@ enum Command {
         #[arg(long, default_value = ".gio/devnet", value_name = "DIR")]
         dir: PathBuf,
     },
+    Completion(Completion),
 }
 
 #[tokio::main]
@@ -44,6 +45,10 @@ async fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Demo { dir } => Box::pin(demo(&dir)).await,
         Command::Up { dir } => Box::pin(up(&dir)).await,
+        Command::Completion(completion) => {
+            completion.print::<Cli>();
+            Ok(())
+        }
     }
 }
 

@@ -4,12 +4,16 @@
 mod crash;
 mod demo;
 mod edges;
+#[path = "../../support/golden.rs"]
+mod golden;
 mod market;
 mod money;
+mod pages;
 /// wasmtime alone, the oracle the sandbox's own tests use.
 #[path = "../../../crates/runtime/tests/support/peer.rs"]
 #[expect(unreachable_pub, reason = "the file belongs to another test")]
 mod peer;
+mod people;
 mod restart;
 mod story;
 mod vectors;
