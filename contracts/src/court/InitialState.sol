@@ -83,7 +83,7 @@ library InitialState {
         returns (bool)
     {
         if (p.version != VERSION || p.codeDepth == 0 || p.codeDepth > CODE_DEPTH_MAX) return false;
-        if (p.tableDepth > TABLE_DEPTH_MAX) return false;
+        if (p.tableDepth > TABLE_DEPTH_MAX || p.tableSize > 4 << p.tableDepth) return false;
         if (u.cuLimit < START_CU || u.cuLimit > CU_LIMIT_MAX) return false;
         if (u.pagesMax < p.pages0 || u.pagesMax > PAGES_MAX) return false;
         if (d.inputDepth > IO_DEPTH_MAX || d.outputDepth > IO_DEPTH_MAX) return false;

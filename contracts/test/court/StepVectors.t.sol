@@ -70,6 +70,8 @@ contract StepVectorsTest is Test {
         assertFalse(InitialState.isWithinBounds(p, u, d));
         (p.codeDepth, p.tableDepth) = (20, 18);
         assertFalse(InitialState.isWithinBounds(p, u, d));
+        (p.tableDepth, p.tableSize) = (7, 513);
+        assertFalse(InitialState.isWithinBounds(p, u, d));
         (p.tableDepth, u.cuLimit) = (17, 1);
         assertFalse(InitialState.isWithinBounds(p, u, d));
         u.cuLimit = (1 << 45) + 1;

@@ -130,6 +130,10 @@ pub fn check_bounds(
         ),
         ("table depth", program.table_depth <= TABLE_DEPTH_MAX),
         (
+            "table size",
+            u64::from(program.table_size) <= 4 << program.table_depth.min(TABLE_DEPTH_MAX),
+        ),
+        (
             "CU limit",
             (START_CU..=CU_LIMIT_MAX).contains(&unit.cu_limit),
         ),

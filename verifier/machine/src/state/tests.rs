@@ -137,6 +137,7 @@ fn r20_units_outside_the_bounds_have_no_initial_state() {
     assert_eq!(refused(&|p, _, _| p.code_depth = 0), "code depth");
     assert_eq!(refused(&|p, _, _| p.code_depth = 21), "code depth");
     assert_eq!(refused(&|p, _, _| p.table_depth = 18), "table depth");
+    assert_eq!(refused(&|p, _, _| p.table_size = 9), "table size");
     assert_eq!(refused(&|_, u, _| u.cu_limit = 1), "CU limit");
     assert_eq!(refused(&|_, u, _| u.cu_limit = (1 << 45) + 1), "CU limit");
     assert_eq!(refused(&|_, u, _| u.pages_max = 1), "pages max");
