@@ -10,6 +10,7 @@ pub mod cli;
 mod clock;
 mod commands;
 pub mod config;
+pub mod decoders;
 mod ledger;
 mod mempool;
 mod node;
@@ -29,5 +30,7 @@ pub use ledger::{Ledger, LedgerBroken, LedgerGone, LedgerHandle, MineError, Subm
 pub use mempool::{
     AdmitError, Entry, FeeRate, Mempool, MempoolLimits, NextBlock, PolicyError, Selection,
 };
-pub use peers::{Command, Manager, PeerInfo, PeerSettings, PeersError, PeersHandle, Stay};
+pub use peers::{
+    Command, CompactCounts, Manager, PeerInfo, PeerSettings, PeersError, PeersHandle, Stay,
+};
 pub use store::{Store, StoreError};

@@ -121,6 +121,7 @@ async fn run(
         seeds: config.seeds.clone(),
         min_work: config.min_work(),
         book: home.path("peers.json"),
+        bans: home.path("bans.json"),
         agent: concat!("/gio-chain:", env!("CARGO_PKG_VERSION"), "/").to_owned(),
         nonce,
     };

@@ -10,6 +10,7 @@
 
 mod address_book;
 mod bans;
+mod compact;
 mod connection;
 mod manager;
 mod presync;
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::chain::ChainError;
 use crate::ledger::LedgerGone;
-pub use manager::Manager;
+pub use manager::{CompactCounts, Manager};
 
 /// Commands that may wait for the manager.
 const COMMANDS: usize = 32;
@@ -46,6 +47,8 @@ pub struct PeerSettings {
     pub min_work: Work,
     /// The file that keeps addresses between runs.
     pub book: PathBuf,
+    /// The file that keeps bans between runs.
+    pub bans: PathBuf,
     /// The name told to peers.
     pub agent: String,
     /// Random: tells a connection to oneself.
@@ -113,16 +116,18 @@ pub enum Command {
     Peers(oneshot::Sender<Vec<PeerInfo>>),
     /// Seconds by which the peers' clocks are ahead of ours, if enough were heard.
     ClockOffset(oneshot::Sender<Option<i64>>),
+    /// How blocks that came as short ids were put together.
+    CompactCounts(oneshot::Sender<CompactCounts>),
     /// Stay connected to a node, or no longer.
     Node(SocketAddr, Stay),
     /// Hang up on a peer; false if there is none.
     HangUp(SocketAddr, oneshot::Sender<bool>),
     /// Cut all connections and make none, or make them again.
     SetActive(bool),
-    /// Who is banned.
-    Banned(oneshot::Sender<Vec<IpAddr>>),
-    /// Forget all bans.
-    ClearBanned,
+    /// Who is banned, and until when in Unix seconds.
+    Banned(oneshot::Sender<Vec<(IpAddr, u64)>>),
+    /// Forget all bans; the answer comes when that is on the disk.
+    ClearBanned(oneshot::Sender<()>),
     /// A transaction entered the mempool here.
     Announce(Txid),
 }

@@ -155,6 +155,11 @@ async fn call(State(served): State<Arc<Served>>, request: Request<Body>) -> Resp
     }
 }
 
+/// Whether a body is a request, as far as that can be said without a node.
+pub(crate) fn is_request(body: &[u8]) -> bool {
+    answer::Asked::read(body).is_ok()
+}
+
 fn told(event: &str, value: &Value) -> Result<Event, Infallible> {
     Ok(Event::default().event(event).data(value.to_string()))
 }

@@ -70,7 +70,7 @@ impl StoredHeader {
         key
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.header.encode().to_vec();
         let body = if self.body.is_some() { FLAG_BODY } else { 0 };
         let invalid = if self.is_invalid { FLAG_INVALID } else { 0 };
@@ -83,7 +83,7 @@ impl StoredHeader {
         bytes
     }
 
-    fn decode(height: u32, bytes: &[u8]) -> Result<Self, StoreError> {
+    pub(crate) fn decode(height: u32, bytes: &[u8]) -> Result<Self, StoreError> {
         let read = || {
             let mut reader = Reader::new(bytes);
             let header = Header::read(&mut reader)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gio_coin::{Transaction, Txid};
+use gio_coin::{Transaction, Txid, Wtxid};
 use gio_protocol::Gio;
 
 /// Base units for 1,000 bytes; a fraction is rounded down.
@@ -52,6 +52,8 @@ pub struct Entry {
     pub transaction: Transaction,
     /// Its id.
     pub txid: Txid,
+    /// The id that its witnesses change too.
+    pub wtxid: Wtxid,
     /// What it pays.
     pub fee: Gio,
     /// Its complete bytes.
@@ -62,6 +64,7 @@ impl Entry {
     pub(super) fn new(transaction: Transaction, txid: Txid, fee: Gio) -> Self {
         let bytes = transaction.encoded_len();
         Self {
+            wtxid: transaction.wtxid(),
             transaction,
             txid,
             fee,

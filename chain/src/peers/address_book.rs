@@ -1,93 +1,63 @@
-//! Where other nodes may be: a bounded book with as little trust in it as it deserves.
+//! Where other nodes may be.
+//!
+//! Two tables: *heard* for addresses somebody told, *met* for those that answered. Each is cut into buckets, and a
+//! secret hash says into which bucket, and where in it, an address goes.
+//!
+//! # Security
+//! What one neighbourhood tells reaches a sixteenth of the heard buckets, and addresses of one neighbourhood a
+//! sixteenth of the met ones; a bucket is drawn before an address. So whoever owns one network can fill its share of
+//! the tables, and no more of the connections this node makes. Who has no room does not push out what is worth
+//! keeping.
 
-use std::collections::BTreeMap;
+mod entry;
+mod saved;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use serde::{Deserialize, Serialize};
+pub(crate) use entry::group;
+use entry::{Entry, Place, Table, is_routable};
+pub(crate) use saved::SavedBook;
 
-/// Addresses kept: some hundred kilobytes.
-const ENTRIES_MAX: usize = 4096;
-/// Addresses kept of one neighbourhood (IPv4 /16, IPv6 /32), so that who owns one cannot fill the book.
-const GROUP_MAX: usize = 64;
 /// Addresses told to a peer that asks.
 const TOLD_MAX: usize = 250;
-/// After so many failures in a row without ever an answer an address is forgotten.
-const FAILURES_MAX: u32 = 10;
-/// The longest wait between two tries of an address, as a power of two of seconds: about seventeen minutes.
-const BACKOFF_POWER_MAX: u32 = 10;
-
-/// What is known of an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    /// When somebody saw it, Unix seconds.
-    seen: u64,
-    /// When it last answered us.
-    answered: u64,
-    /// When it was last tried.
-    tried: u64,
-    /// Tries since it last answered.
-    failures: u32,
-}
+/// Who answered so long ago, in seconds, is not pushed out of the met table by somebody new.
+const MET_RECENTLY: u64 = 4 * 3600;
 
 /// Addresses of nodes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct AddressBook {
+    /// Nobody else knows into which bucket an address goes.
+    key: [u8; 32],
     entries: BTreeMap<SocketAddr, Entry>,
+    places: BTreeMap<Place, SocketAddr>,
+    /// Candidates drawn so far: each draw differs.
+    draws: u64,
     /// Whether loopback and private addresses are worth keeping: on a network of one machine.
     local: bool,
 }
 
-fn group(ip: IpAddr) -> [u8; 4] {
-    match ip {
-        IpAddr::V4(v4) => [v4.octets()[0], v4.octets()[1], 0, 4],
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.octets();
-            [a, b, c, d]
-        }
-    }
-}
-
-fn is_routable(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => {
-            !(v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_multicast()
-                || v4.is_broadcast())
-        }
-        IpAddr::V6(v6) => {
-            let unique_local = v6.segments()[0] & 0xfe00 == 0xfc00;
-            let link_local = v6.segments()[0] & 0xffc0 == 0xfe80;
-            !(v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || unique_local
-                || link_local)
-        }
-    }
-}
-
 impl AddressBook {
     /// An empty book; `local` keeps addresses of this machine and its neighbours too.
-    pub(crate) const fn new(local: bool) -> Self {
+    pub(crate) const fn new(local: bool, key: [u8; 32]) -> Self {
         Self {
+            key,
             entries: BTreeMap::new(),
+            places: BTreeMap::new(),
+            draws: 0,
             local,
         }
     }
 
-    /// How many addresses there are.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    fn is_usable(&self, address: &SocketAddr) -> bool {
+        let ip = address.ip();
+        let near = self.local && !ip.is_unspecified() && !ip.is_multicast();
+        address.port() != 0 && (near || is_routable(ip))
     }
 
-    /// Somebody says there is a node. A time in the future counts as now.
-    pub(crate) fn learn(&mut self, address: SocketAddr, seen: u64, now: u64) {
-        let usable = self.local && !address.ip().is_unspecified() || is_routable(address.ip());
-        if address.port() == 0 || !usable {
+    /// `source` says there is a node. A time in the future counts as now.
+    pub(crate) fn learn(&mut self, address: SocketAddr, source: IpAddr, seen: u64, now: u64) {
+        if !self.is_usable(&address) {
             return;
         }
         let seen = seen.min(now);
@@ -95,77 +65,106 @@ impl AddressBook {
             entry.seen = entry.seen.max(seen);
             return;
         }
-        let mine = group(address.ip());
-        let neighbours = self.entries.keys();
-        let crowded = neighbours.filter(|known| group(known.ip()) == mine).count() >= GROUP_MAX;
-        if crowded || self.entries.len() >= ENTRIES_MAX && !self.forget_worst() {
+        let entry = Entry::heard(group(source), seen);
+        self.settle(address, entry, Table::Heard, now);
+    }
+
+    /// Puts an address into a table, if there is room or the one in its place is not worth keeping.
+    fn settle(&mut self, address: SocketAddr, mut entry: Entry, table: Table, now: u64) -> bool {
+        let place = Place::of(&self.key, table, &address, &entry.source);
+        if let Some(other) = self.places.get(&place).copied() {
+            let is_free = self
+                .entries
+                .get(&other)
+                .is_none_or(|it| it.is_hopeless(now));
+            if !is_free {
+                return false;
+            }
+            self.entries.remove(&other);
+        }
+        entry.place = place;
+        self.places.insert(place, address);
+        self.entries.insert(address, entry);
+        true
+    }
+
+    fn take(&mut self, address: &SocketAddr) -> Option<Entry> {
+        let entry = self.entries.remove(address)?;
+        self.places.remove(&entry.place);
+        Some(entry)
+    }
+
+    /// A node answered at this address: it moves to the met table. Who is there already and answered lately stays;
+    /// else it goes back to where it was heard of.
+    pub(crate) fn answered(&mut self, address: SocketAddr, now: u64) {
+        if !self.is_usable(&address) {
             return;
         }
-        let entry = Entry {
-            seen,
-            ..Entry::default()
-        };
-        self.entries.insert(address, entry);
-    }
-
-    /// Makes room: an address that never answered leaves, the longest unseen first.
-    fn forget_worst(&mut self) -> bool {
-        let silent = self.entries.iter().filter(|(_, entry)| entry.answered == 0);
-        let worst = silent
-            .min_by_key(|(_, entry)| entry.seen)
-            .map(|(at, _)| *at);
-        worst.is_some_and(|worst| self.entries.remove(&worst).is_some())
-    }
-
-    /// A node answered at this address.
-    pub(crate) fn answered(&mut self, address: SocketAddr, now: u64) {
-        self.learn(address, now, now);
-        if let Some(entry) = self.entries.get_mut(&address) {
-            entry.answered = now;
-            entry.seen = now;
-            entry.failures = 0;
+        let known = self.take(&address);
+        let mut entry = known.unwrap_or_else(|| Entry::heard(group(address.ip()), now));
+        (entry.answered, entry.seen, entry.failures) = (now, now, 0);
+        let place = Place::of(&self.key, Table::Met, &address, &entry.source);
+        if let Some(other) = self.places.get(&place).copied() {
+            let lately = |it: &Entry| now.saturating_sub(it.answered) < MET_RECENTLY;
+            if self.entries.get(&other).is_some_and(lately) {
+                self.settle(address, entry, Table::Heard, now);
+                return;
+            }
+            if let Some(old) = self.take(&other) {
+                self.settle(other, old, Table::Heard, now);
+            }
         }
+        self.settle(address, entry, Table::Met, now);
     }
 
     /// This address is being tried. An answer is told by [`Self::answered`]; none is a failure.
     pub(crate) fn trying(&mut self, address: SocketAddr, now: u64) {
-        if let Some(entry) = self.entries.get_mut(&address) {
-            entry.tried = now;
-            entry.failures += 1;
-            if entry.failures > FAILURES_MAX && entry.answered == 0 {
-                self.entries.remove(&address);
-            }
+        let Some(entry) = self.entries.get_mut(&address) else {
+            return;
+        };
+        entry.tried = now;
+        entry.failures += 1;
+        if entry.is_given_up() {
+            self.take(&address);
         }
     }
 
-    /// The best address to try now that is not among those `taken`; `salt` breaks ties.
+    /// An address to try now that is not among those `taken`: from either table with the same chance, from any bucket
+    /// of it with the same chance.
     pub(crate) fn candidate(
-        &self,
+        &mut self,
         now: u64,
-        salt: u64,
         taken: impl Fn(&SocketAddr) -> bool,
     ) -> Option<SocketAddr> {
-        let ready = self.entries.iter().filter(|(address, entry)| {
-            let wait = 1u64 << entry.failures.min(BACKOFF_POWER_MAX);
-            !taken(address) && (entry.failures == 0 || now >= entry.tried.saturating_add(wait))
-        });
-        let mix = |address: &SocketAddr| {
-            let text = format!("{salt}{address}");
+        self.draws += 1;
+        let draw = |what: &dyn std::fmt::Debug| {
+            let text = format!("{:?}{}{what:?}", self.key, self.draws);
             gio_coin::sha256(text.as_bytes())
         };
-        ready
-            .min_by_key(|(address, entry)| (entry.failures, entry.answered == 0, mix(address)))
-            .map(|(address, _)| *address)
+        let is_ready = |address: &SocketAddr| {
+            let entry = self.entries.get(address);
+            entry.is_some_and(|entry| entry.is_ready(now)) && !taken(address)
+        };
+        let ready: Vec<(&Place, &SocketAddr)> = self
+            .places
+            .iter()
+            .filter(|(_, address)| is_ready(address))
+            .collect();
+        let tables: BTreeSet<Table> = ready.iter().map(|(place, _)| place.table).collect();
+        let table = tables.into_iter().min_by_key(|table| draw(table))?;
+        let inside = ready.iter().filter(|(place, _)| place.table == table);
+        let buckets: BTreeSet<u16> = inside.clone().map(|(place, _)| place.bucket).collect();
+        let bucket = buckets.into_iter().min_by_key(|bucket| draw(bucket))?;
+        let there = inside.filter(|(place, _)| place.bucket == bucket);
+        there
+            .map(|(_, address)| **address)
+            .min_by_key(|address| draw(address))
     }
 
-    /// Addresses for a peer that asks: those that answered or were seen last.
-    pub(crate) fn told(&self) -> Vec<(SocketAddr, u64)> {
-        let mut known: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.failures < 3)
-            .map(|(address, entry)| (*address, entry.seen))
-            .collect();
+    /// Addresses for a peer that asks: those seen last, of all that are worth trying.
+    pub(crate) fn told(&self, now: u64) -> Vec<(SocketAddr, u64)> {
+        let good = self.entries.iter().filter(|(_, it)| !it.is_hopeless(now));
+        let mut known: Vec<_> = good.map(|(address, it)| (*address, it.seen)).collect();
         known.sort_unstable_by_key(|(_, seen)| std::cmp::Reverse(*seen));
         known.truncate(TOLD_MAX);
         known
@@ -173,76 +172,4 @@ impl AddressBook {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(ip: [u8; 4]) -> SocketAddr {
-        SocketAddr::from((ip, 23333))
-    }
-
-    #[test]
-    fn one_neighbourhood_cannot_fill_the_book() {
-        let mut book = AddressBook::new(false);
-        for low in 0..=255 {
-            book.learn(at([8, 8, low, low]), 5, 10);
-        }
-        assert_eq!(book.len(), GROUP_MAX);
-        for high in 0..=255 {
-            for low in 0..30 {
-                book.learn(at([9, high, low, 1]), 5, 10);
-            }
-        }
-        assert_eq!(book.len(), ENTRIES_MAX);
-    }
-
-    #[test]
-    fn addresses_nobody_can_reach_are_not_kept() {
-        let mut book = AddressBook::new(false);
-        for ip in [
-            [127, 0, 0, 1],
-            [10, 1, 2, 3],
-            [0, 0, 0, 0],
-            [224, 0, 0, 1],
-            [192, 168, 0, 1],
-        ] {
-            book.learn(at(ip), 5, 10);
-        }
-        book.learn("[fe80::1]:5".parse().unwrap(), 5, 10);
-        book.learn("8.8.8.8:0".parse().unwrap(), 5, 10);
-        assert_eq!(book.len(), 0);
-        let mut local = AddressBook::new(true);
-        local.learn(at([127, 0, 0, 1]), 5, 10);
-        assert_eq!(local.len(), 1);
-    }
-
-    #[test]
-    fn an_address_that_fails_waits_ever_longer_and_is_forgotten() {
-        let mut book = AddressBook::new(false);
-        book.learn(at([8, 8, 8, 8]), 5, 10);
-        let mut now = 10;
-        let mut waits = vec![];
-        while book.len() == 1 {
-            let begun = now;
-            while book.candidate(now, 0, |_| false).is_none() {
-                now += 1;
-            }
-            waits.push(now - begun);
-            book.trying(at([8, 8, 8, 8]), now);
-        }
-        assert_eq!(waits, [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]);
-    }
-
-    #[test]
-    fn who_answered_is_preferred_and_kept() {
-        let mut book = AddressBook::new(false);
-        let (good, other) = (at([8, 8, 8, 8]), at([9, 9, 9, 9]));
-        book.learn(other, 5, 10);
-        book.answered(good, 10);
-        assert_eq!(book.candidate(11, 0, |_| false), Some(good));
-        assert_eq!(book.candidate(11, 0, |taken| *taken == good), Some(other));
-        for _ in 0..20 {
-            book.trying(good, 11);
-        }
-        assert_eq!(book.len(), 2);
-    }
-}
+mod tests;

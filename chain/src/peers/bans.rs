@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 /// At this score a peer is hung up on and banned.
 pub(crate) const BAN_SCORE: u32 = 100;
-/// How long: a day, as long as a period of the difficulty.
-const BAN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long, in seconds: a day, as long as a period of the difficulty.
+const BAN_SECONDS: u64 = 24 * 60 * 60;
 /// Bans remembered; the earliest is forgotten for a new one.
 const BANS_MAX: usize = 4096;
 
@@ -46,15 +47,28 @@ impl Offence {
     }
 }
 
-/// Who may not come back, and until when.
-#[derive(Debug, Default)]
+/// Who may not come back, and until when in Unix seconds. Kept in a file: a ban outlives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Bans {
-    until: BTreeMap<IpAddr, Instant>,
+    until: BTreeMap<IpAddr, u64>,
 }
 
 impl Bans {
+    /// Bans from a file, as long as a ban of this program would last.
+    pub(crate) fn from_file(bytes: &[u8], now: u64) -> Self {
+        // A damaged list is worth no more than an empty one.
+        let read: Self = serde_json::from_slice(bytes).unwrap_or_default();
+        let mut bans = Self::default();
+        let valid = read.until.into_iter().filter(|(_, until)| *until > now);
+        for (ip, until) in valid.take(BANS_MAX) {
+            bans.until.insert(ip, until.min(now + BAN_SECONDS));
+        }
+        bans
+    }
+
     /// Bans an address for a day.
-    pub(crate) fn add(&mut self, ip: IpAddr, now: Instant) {
+    pub(crate) fn add(&mut self, ip: IpAddr, now: u64) {
         self.until.retain(|_, until| *until > now);
         if self.until.len() >= BANS_MAX {
             let earliest = self.until.iter().min_by_key(|(_, until)| **until);
@@ -62,18 +76,18 @@ impl Bans {
                 self.until.remove(&ip);
             }
         }
-        self.until.insert(ip, now + BAN);
+        self.until.insert(ip, now + BAN_SECONDS);
     }
 
     /// Whether an address is banned.
-    pub(crate) fn contains(&self, ip: IpAddr, now: Instant) -> bool {
+    pub(crate) fn contains(&self, ip: IpAddr, now: u64) -> bool {
         self.until.get(&ip).is_some_and(|until| *until > now)
     }
 
-    /// Those banned now.
-    pub(crate) fn list(&self, now: Instant) -> Vec<IpAddr> {
+    /// Those banned now, and until when.
+    pub(crate) fn list(&self, now: u64) -> Vec<(IpAddr, u64)> {
         let banned = self.until.iter().filter(|(_, until)| **until > now);
-        banned.map(|(ip, _)| *ip).collect()
+        banned.map(|(ip, until)| (*ip, *until)).collect()
     }
 
     /// Forgets all.
@@ -86,20 +100,41 @@ impl Bans {
 mod tests {
     use super::*;
 
+    const NOW: u64 = 2_000_000_000;
+
+    fn ip(at: usize) -> IpAddr {
+        IpAddr::from(u32::try_from(at).unwrap().to_be_bytes())
+    }
+
     #[test]
     fn a_ban_ends_after_a_day_and_the_list_is_bounded() {
         let mut bans = Bans::default();
-        let now = Instant::now();
-        let ip = |at: usize| IpAddr::from(u32::try_from(at).unwrap().to_be_bytes());
-        bans.add(ip(7), now);
-        assert!(bans.contains(ip(7), now + BAN - Duration::from_secs(1)));
-        assert!(!bans.contains(ip(7), now + BAN));
-        let later = now + Duration::from_secs(1);
-        (1000..1000 + BANS_MAX).for_each(|at| bans.add(ip(at), later));
-        assert_eq!(bans.list(later).len(), BANS_MAX);
+        bans.add(ip(7), NOW);
+        assert!(bans.contains(ip(7), NOW + BAN_SECONDS - 1));
+        assert!(!bans.contains(ip(7), NOW + BAN_SECONDS));
+        (1000..1000 + BANS_MAX).for_each(|at| bans.add(ip(at), NOW + 1));
+        assert_eq!(bans.list(NOW + 1).len(), BANS_MAX);
         assert!(
-            !bans.contains(ip(7), later),
+            !bans.contains(ip(7), NOW + 1),
             "the earliest made room for the last"
         );
+    }
+
+    #[test]
+    fn bans_come_back_from_their_file_with_what_is_left_of_their_day() {
+        let mut bans = Bans::default();
+        bans.add(ip(7), NOW);
+        bans.add(ip(8), NOW + 100);
+        let bytes = serde_json::to_vec(&bans).unwrap();
+        assert_eq!(Bans::from_file(&bytes, NOW + 100), bans);
+        let later = Bans::from_file(&bytes, NOW + BAN_SECONDS);
+        assert_eq!(
+            later.list(NOW + BAN_SECONDS),
+            [(ip(8), NOW + 100 + BAN_SECONDS)]
+        );
+        // A clock that was ahead, or a file made by hand, bans nobody for years.
+        let forged = Bans::from_file(&bytes, NOW - 1_000_000);
+        assert_eq!(forged.list(NOW)[..], []);
+        assert_eq!(Bans::from_file(b"garbage", NOW), Bans::default());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -70,12 +71,21 @@ pub(super) struct Shared {
     pub(super) ledger: LedgerHandle,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) min_work: gio_coin::Work,
+    /// Messages with short ids made so far.
+    pub(super) compacted: AtomicU64,
 }
 
 impl Shared {
     /// What time it is, Unix seconds.
     pub(super) fn now(&self) -> u64 {
         self.ledger.clock().now().0
+    }
+
+    /// A number nobody else knows, for a message with short ids.
+    pub(super) fn next_nonce(&self) -> u64 {
+        let count = self.compacted.fetch_add(1, Ordering::Relaxed);
+        let mixed = gio_coin::sha256(&[self.nonce.to_le_bytes(), count.to_le_bytes()].concat());
+        u64::from_le_bytes(mixed.first_chunk().copied().unwrap_or_default())
     }
 }
 
@@ -291,6 +301,9 @@ impl Connection {
                 Message::Ping(nonce) => control.try_send(Message::Pong(nonce)).is_ok(),
                 Message::Pong(_) => true,
                 Message::GetData(items) => requests.try_send(Request::Data(items)).is_ok(),
+                Message::GetBlockTxn(request) => {
+                    requests.try_send(Request::BlockTxn(request)).is_ok()
+                }
                 Message::GetHeaders { locator, stop } => {
                     let request = Request::Headers { locator, stop };
                     requests.try_send(request).is_ok()

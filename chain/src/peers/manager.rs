@@ -1,23 +1,28 @@
 //! The one task that knows all peers: whom to reach, what to ask of whom, whom to hang up on.
 
+mod compact;
 mod dial;
 mod follow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use gio_agent::files::{Access, write_durably};
 use gio_coin::{BlockHash, Txid};
+use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-use super::address_book::AddressBook;
+use super::address_book::{AddressBook, SavedBook};
 use super::bans::{BAN_SCORE, Bans, Offence};
+use super::compact::Partial;
 use super::connection::{Connection, Event, PeerId, Shared};
 use super::presync::Presync;
 use super::{Command, PeerInfo, PeerSettings, PeersError, Stay};
@@ -25,6 +30,7 @@ use crate::chain::ChainEvent;
 use crate::clock::{PeerClocks, advice};
 use crate::ledger::LedgerHandle;
 use crate::wire::{Hello, Inventory, Message};
+pub use compact::CompactCounts;
 use dial::Dial;
 
 /// What connections may have said that the manager has not heard yet. With blocks of two megabytes this bounds memory.
@@ -67,6 +73,12 @@ struct Peer {
     block_progress: Instant,
     presync: Option<Presync>,
     asked_headers: Option<Instant>,
+    /// Whether it sends blocks as short ids.
+    compact: bool,
+    /// The block it was asked for as short ids, until they come.
+    asked_compact: Option<BlockHash>,
+    /// A block of which it was asked for what is missing.
+    partial: Option<Partial>,
     /// Headers it announced in a row that followed nothing.
     unconnected: u32,
     addresses: usize,
@@ -100,6 +112,7 @@ pub struct Manager {
     active: bool,
     seen_txs: BTreeSet<Txid>,
     clocks: PeerClocks,
+    compact: CompactCounts,
     asked_again: Instant,
     saved: Instant,
     tasks: TaskTracker,
@@ -111,6 +124,15 @@ async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, S
     match listener {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
+    }
+}
+
+/// The book of addresses; a damaged one is worth no more than an empty one.
+fn open_book(path: &Path, local: bool, now: u64) -> AddressBook {
+    let text = std::fs::read(path).unwrap_or_default();
+    match serde_json::from_slice::<SavedBook>(&text) {
+        Ok(saved) => saved.open(local, now),
+        Err(_) => AddressBook::new(local, gio_agent::random_word().0),
     }
 }
 
@@ -150,15 +172,16 @@ impl Manager {
             ledger: ledger.clone(),
             events: said,
             min_work: settings.min_work,
+            compacted: AtomicU64::new(0),
         };
-        let text = std::fs::read(&settings.book).unwrap_or_default();
-        // A damaged book is worth no more than an empty one.
-        let mut book: AddressBook =
-            serde_json::from_slice(&text).unwrap_or_else(|_| AddressBook::new(local));
         let clock = shared.now();
+        let mut book = open_book(&settings.book, local, clock);
         for seed in &settings.seeds {
-            book.learn(*seed, clock, clock);
+            // Each counts as told by itself: what the owner chose is not a neighbourhood's share.
+            book.learn(*seed, seed.ip(), clock, clock);
         }
+        let bans = std::fs::read(&settings.bans).unwrap_or_default();
+        let bans = Bans::from_file(&bans, clock);
         let now = Instant::now();
         let connect = settings.connect.iter();
         Ok(Self {
@@ -167,10 +190,11 @@ impl Manager {
             shared: Arc::new(shared),
             slots: BTreeMap::new(),
             next_id: 1,
-            bans: Bans::default(),
+            bans,
             active: true,
             seen_txs: BTreeSet::new(),
             clocks: PeerClocks::default(),
+            compact: CompactCounts::default(),
             asked_again: now,
             saved: now,
             tasks: TaskTracker::new(),
@@ -247,7 +271,7 @@ impl Manager {
             same += usize::from(slot.address.ip() == ip);
         }
         let crowded = all >= INBOUND_MAX || same >= INBOUND_PER_IP_MAX;
-        if !self.active || crowded || self.bans.contains(ip, Instant::now()) {
+        if !self.active || crowded || self.bans.contains(ip, self.shared.now()) {
             debug!(%address, "a connection is refused");
             return;
         }
@@ -314,6 +338,9 @@ impl Manager {
             block_progress: now,
             presync: None,
             asked_headers: None,
+            compact: false,
+            asked_compact: None,
+            partial: None,
             unconnected: 0,
             addresses: 0,
             told_addresses: false,
@@ -324,11 +351,14 @@ impl Manager {
             self.book.answered(address, clock);
             self.tell(id, Message::GetAddr);
         } else {
-            self.book.learn(listens, clock, clock);
+            self.book.learn(listens, address.ip(), clock, clock);
         }
         if let Some(dial) = self.manual.get_mut(&address) {
             dial.answered(now);
         }
+        let version = compact::VERSION;
+        let announce = false;
+        self.tell(id, Message::SendCompact { announce, version });
         self.ask_headers(id, None).await
     }
 
@@ -376,7 +406,8 @@ impl Manager {
             slot.hang_up.cancel();
             if !self.manual.contains_key(&address) {
                 warn!(%address, why, "a peer is banned");
-                self.bans.add(address.ip(), Instant::now());
+                self.bans.add(address.ip(), self.shared.now());
+                self.save_bans();
             }
         }
     }
@@ -385,6 +416,7 @@ impl Manager {
         match command {
             // Whoever asked may have left, here and below.
             Command::Peers(answer) => drop(answer.send(self.infos())),
+            Command::CompactCounts(answer) => drop(answer.send(self.compact)),
             Command::ClockOffset(answer) => drop(answer.send(self.clocks.median())),
             Command::Node(address, stay) => self.stay(address, stay),
             Command::HangUp(address, answer) => drop(answer.send(self.hang_up(address))),
@@ -396,8 +428,13 @@ impl Manager {
                 let now = Instant::now();
                 self.manual.values_mut().for_each(|dial| dial.hurry(now));
             }
-            Command::Banned(answer) => drop(answer.send(self.bans.list(Instant::now()))),
-            Command::ClearBanned => self.bans.clear(),
+            Command::Banned(answer) => drop(answer.send(self.bans.list(self.shared.now()))),
+            Command::ClearBanned(answer) => {
+                self.bans.clear();
+                self.save_bans();
+                // Whoever asked may have left.
+                let _ = answer.send(());
+            }
             Command::Announce(txid) => self.announce_tx(txid, None),
         }
     }
@@ -455,11 +492,20 @@ impl Manager {
 
     fn save_book(&mut self) {
         self.saved = Instant::now();
-        let saved = serde_json::to_vec(&self.book)
-            .map_err(std::io::Error::from)
-            .and_then(|bytes| write_durably(&self.settings.book, &bytes, Access::Public));
-        if let Err(error) = saved {
-            warn!(%error, "the book of addresses cannot be written");
-        }
+        save(&self.settings.book, &SavedBook::of(&self.book));
+    }
+
+    fn save_bans(&self) {
+        save(&self.settings.bans, &self.bans);
+    }
+}
+
+/// Writes what is useful but not needed: a failure is told and no more.
+fn save(path: &Path, what: &impl Serialize) {
+    let saved = serde_json::to_vec(what)
+        .map_err(std::io::Error::from)
+        .and_then(|bytes| write_durably(path, &bytes, Access::Public));
+    if let Err(error) = saved {
+        warn!(%error, path = %path.display(), "a file cannot be written");
     }
 }

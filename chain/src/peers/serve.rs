@@ -6,9 +6,10 @@
 use gio_coin::{BlockHash, Header};
 use tokio::sync::mpsc;
 
+use super::compact::answer;
 use super::connection::Shared;
 use crate::ledger::Ledger;
-use crate::wire::{Inventory, MAX_HEADERS, Message};
+use crate::wire::{BlockTxnRequest, CompactBlock, Inventory, MAX_HEADERS, Message};
 
 /// What a peer asks for.
 #[derive(Debug)]
@@ -20,7 +21,13 @@ pub(super) enum Request {
         locator: Vec<BlockHash>,
         stop: BlockHash,
     },
+    /// Transactions of a block that came as short ids.
+    BlockTxn(BlockTxnRequest),
 }
+
+/// Blocks further below the tip are served in full: who asks for them has no mempool that would help, and each
+/// request for a few of their transactions costs reading a whole block.
+const COMPACT_DEPTH: u32 = 10;
 
 /// Serves until the node stops or the connection ends.
 pub(super) async fn serve(
@@ -31,6 +38,7 @@ pub(super) async fn serve(
     while let Some(request) = asked.recv().await {
         let served = match request {
             Request::Data(items) => serve_data(shared, items, &bulk).await,
+            Request::BlockTxn(request) => serve_block_txn(shared, request, &bulk).await,
             Request::Headers { locator, stop } => {
                 let min_work = shared.min_work;
                 let found = shared.ledger.call(move |ledger| {
@@ -53,10 +61,39 @@ pub(super) async fn serve(
     }
 }
 
+async fn serve_block_txn(
+    shared: &Shared,
+    request: BlockTxnRequest,
+    bulk: &mpsc::Sender<Message>,
+) -> bool {
+    let found = shared.ledger.call(move |ledger| {
+        let block = Inventory::Block(request.block);
+        match find(ledger, block, 0) {
+            Some(Message::Block(block)) if is_recent(ledger, &request.block) => {
+                answer(&block, &request).map(Message::BlockTxn)
+            }
+            // Old, or not here.
+            other => Some(other.unwrap_or(Message::NotFound(vec![block]))),
+        }
+    });
+    match found.await {
+        Ok(Some(message)) => bulk.send(message).await.is_ok(),
+        // Positions the block does not have: nothing more is said to who asks for them.
+        Ok(None) | Err(_) => false,
+    }
+}
+
+fn is_recent(ledger: &Ledger, id: &BlockHash) -> bool {
+    let height = ledger.chain().headers().height(id);
+    height.is_some_and(|height| height + COMPACT_DEPTH > ledger.chain().tip_height())
+}
+
 async fn serve_data(shared: &Shared, items: Vec<Inventory>, bulk: &mpsc::Sender<Message>) -> bool {
     let mut missing = Vec::new();
     for item in items {
-        let Ok(found) = shared.ledger.call(move |ledger| find(ledger, item)).await else {
+        let nonce = shared.next_nonce();
+        let found = shared.ledger.call(move |ledger| find(ledger, item, nonce));
+        let Ok(found) = found.await else {
             return false;
         };
         match found {
@@ -71,8 +108,14 @@ async fn serve_data(shared: &Shared, items: Vec<Inventory>, bulk: &mpsc::Sender<
     missing.is_empty() || bulk.send(Message::NotFound(missing)).await.is_ok()
 }
 
-fn find(ledger: &Ledger, item: Inventory) -> Option<Message> {
+fn find(ledger: &Ledger, item: Inventory, nonce: u64) -> Option<Message> {
     match item {
+        Inventory::CompactBlock(id) => match find(ledger, Inventory::Block(id), nonce)? {
+            Message::Block(block) if is_recent(ledger, &id) => {
+                Some(Message::CompactBlock(CompactBlock::new(&block, nonce)))
+            }
+            other => Some(other),
+        },
         Inventory::Tx(txid) => {
             let entry = ledger.mempool().get(&txid)?;
             Some(Message::Tx(entry.transaction.clone()))

@@ -120,6 +120,8 @@ pub(super) enum Kept {
     Yes,
     /// It is refused.
     Refused(String),
+    /// It is not the block its header names: its bytes were mixed up.
+    Mutated(String),
     /// It is kept, but it or a block before it breaks a rule in its place.
     Broken(String),
     /// The chain cannot go on.
@@ -136,7 +138,12 @@ pub(super) fn keep(ledger: &mut Ledger, block: &Block) -> Kept {
         Err(AddBlockError::Chain(error) | AddBlockError::Header(AddHeadersError::Chain(error))) => {
             Kept::Fatal(error)
         }
-        Err(error) => Kept::Refused(causes(&error)),
+        Err(error) => match &error {
+            AddBlockError::Block(broken) if broken.may_be_mutation() => {
+                Kept::Mutated(causes(&error))
+            }
+            _ => Kept::Refused(causes(&error)),
+        },
     }
 }
 
@@ -150,13 +157,24 @@ pub(super) struct Source {
     pub(super) free: usize,
 }
 
+/// A block to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Of whom.
+    pub(super) of: PeerId,
+    /// Which.
+    pub(super) block: BlockHash,
+    /// Whether it is the only one missing, on our tip: most of its transactions wait in the mempool.
+    pub(super) is_next: bool,
+}
+
 /// Which blocks to ask of whom: those missing on the branch with the most work, the lowest first, each from the
 /// peer with the most room among those that have it.
 pub(super) fn wanted(
     ledger: &Ledger,
     mut sources: Vec<Source>,
     in_flight: &BTreeSet<BlockHash>,
-) -> Vec<(PeerId, BlockHash)> {
+) -> Vec<Wanted> {
     let (tree, tip) = (ledger.chain().headers(), ledger.chain().tip());
     let best = tree.best_header();
     let mut wanted = Vec::new();
@@ -176,7 +194,11 @@ pub(super) fn wanted(
         let having = able.filter(|source| tree.ancestor(&source.best, height) == Some(id));
         if let Some(source) = having.max_by_key(|source| source.free) {
             source.free -= 1;
-            wanted.push((source.id, id));
+            wanted.push(Wanted {
+                of: source.id,
+                block: id,
+                is_next: height == fork + 1 && height == top && fork == ledger.chain().tip_height(),
+            });
         } else if sources.iter().all(|source| source.free == 0) {
             break;
         }

@@ -270,9 +270,14 @@ async fn network(api: &Api, method: &str, params: &Params) -> Answer {
             peers.send(Command::SetActive(active)).await?;
             Ok(json!(active))
         }
-        "listbanned" => Ok(json!(peers.ask(Command::Banned).await?)),
+        "listbanned" => {
+            let banned = peers.ask(Command::Banned).await?.into_iter();
+            Ok(banned
+                .map(|(ip, until)| json!({"address": ip, "banned_until": until}))
+                .collect())
+        }
         "clearbanned" => {
-            peers.send(Command::ClearBanned).await?;
+            peers.ask(Command::ClearBanned).await?;
             Ok(Value::Null)
         }
         "getnetworkinfo" => network_info(api).await,

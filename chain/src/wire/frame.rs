@@ -3,6 +3,7 @@
 use gio_coin::{MAX_BLOCK_BYTES, MAX_TX_BYTES, sha256d};
 use thiserror::Error;
 
+use super::compact::MAX_BLOCK_TXS;
 use super::message::{MAX_ADDRESSES, MAX_HEADERS, MAX_INVENTORY, Message};
 use gio_coin::DecodeError;
 
@@ -67,7 +68,9 @@ pub enum Frame {
 /// The longest payload of a message of this name.
 fn bytes_max(name: &str) -> usize {
     match name {
-        "block" => MAX_BLOCK_BYTES,
+        // Of a block without its header, both leave out more than they add.
+        "block" | "cmpctblock" | "blocktxn" => MAX_BLOCK_BYTES,
+        "getblocktxn" => 35 + MAX_BLOCK_TXS * 3,
         "tx" => MAX_TX_BYTES,
         "headers" => 3 + MAX_HEADERS * 81,
         "inv" | "getdata" | "notfound" => 3 + MAX_INVENTORY * 36,

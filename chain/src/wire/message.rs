@@ -7,6 +7,8 @@ use gio_coin::{
     put_var_bytes,
 };
 
+use super::compact::{BlockTxn, BlockTxnRequest, CompactBlock};
+
 /// Most headers in one message; fewer mean that there are no more.
 pub const MAX_HEADERS: usize = 2000;
 /// Most ids in one message: a full block's worth of small transactions.
@@ -21,6 +23,7 @@ const MAX_AGENT: usize = 256;
 /// Kinds of an inventory entry.
 const KIND_TX: u32 = 1;
 const KIND_BLOCK: u32 = 2;
+const KIND_COMPACT_BLOCK: u32 = 4;
 /// Asks for the bytes with witnesses; ours always have them.
 const KIND_WITNESS: u32 = 1 << 30;
 
@@ -72,6 +75,8 @@ pub enum Inventory {
     Tx(Txid),
     /// A block.
     Block(BlockHash),
+    /// A block without what the asker has; only asked for.
+    CompactBlock(BlockHash),
     /// A kind nobody here knows.
     Other(u32, [u8; 32]),
 }
@@ -106,6 +111,19 @@ pub enum Message {
     Block(Block),
     /// A transaction.
     Tx(Transaction),
+    /// The sender takes blocks as short ids, of this version.
+    SendCompact {
+        /// Whether it wants them before it asks.
+        announce: bool,
+        /// 2 where short ids are those of wtxids.
+        version: u64,
+    },
+    /// A block as short ids.
+    CompactBlock(CompactBlock),
+    /// Asks for transactions of such a block.
+    GetBlockTxn(BlockTxnRequest),
+    /// Transactions of such a block.
+    BlockTxn(BlockTxn),
     /// Asks for addresses.
     GetAddr,
     /// Addresses.
@@ -128,6 +146,10 @@ impl Message {
             Self::NotFound(_) => "notfound",
             Self::Block(_) => "block",
             Self::Tx(_) => "tx",
+            Self::SendCompact { .. } => "sendcmpct",
+            Self::CompactBlock(_) => "cmpctblock",
+            Self::GetBlockTxn(_) => "getblocktxn",
+            Self::BlockTxn(_) => "blocktxn",
             Self::GetAddr => "getaddr",
             Self::Addr(_) => "addr",
         }
@@ -155,6 +177,13 @@ impl Message {
             }
             Self::Block(block) => bytes = block.encode(),
             Self::Tx(transaction) => bytes = transaction.encode(),
+            Self::SendCompact { announce, version } => {
+                bytes.put(&[u8::from(*announce)]);
+                bytes.put(&version.to_le_bytes());
+            }
+            Self::CompactBlock(block) => block.write(&mut bytes),
+            Self::GetBlockTxn(request) => request.write(&mut bytes),
+            Self::BlockTxn(answer) => answer.write(&mut bytes),
             Self::Addr(addresses) => put_all(&mut bytes, addresses, |bytes, address| {
                 bytes.put(&address.seen.to_le_bytes());
                 address.net.write(bytes);
@@ -182,6 +211,10 @@ impl Message {
             "notfound" => read_inventory(&mut reader).map(Self::NotFound),
             "block" => return Some(Block::decode(payload).map(Self::Block)),
             "tx" => Transaction::read(&mut reader).map(Self::Tx),
+            "sendcmpct" => read_send_compact(&mut reader),
+            "cmpctblock" => CompactBlock::read(&mut reader).map(Self::CompactBlock),
+            "getblocktxn" => BlockTxnRequest::read(&mut reader).map(Self::GetBlockTxn),
+            "blocktxn" => BlockTxn::read(&mut reader).map(Self::BlockTxn),
             "getaddr" => Ok(Self::GetAddr),
             "addr" => read_addresses(&mut reader).map(Self::Addr),
             _ => return None,
@@ -224,6 +257,22 @@ fn read_get_headers(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
     })
 }
 
+fn read_send_compact(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
+    let announce = match reader.u8()? {
+        small @ (0 | 1) => small == 1,
+        other => {
+            let (what, length) = ("flag", u64::from(other));
+            return Err(DecodeError::TooLarge {
+                what,
+                length,
+                max: 1,
+            });
+        }
+    };
+    let version = reader.u64()?;
+    Ok(Message::SendCompact { announce, version })
+}
+
 fn read_headers(reader: &mut Reader<'_>) -> Result<Vec<Header>, DecodeError> {
     read_all(reader, ("headers", 81, MAX_HEADERS), |reader| {
         let header = Header::read(reader)?;
@@ -256,6 +305,7 @@ impl Inventory {
         let (kind, id) = match self {
             Self::Tx(txid) => (KIND_TX, txid.to_bytes()),
             Self::Block(id) => (KIND_BLOCK, id.to_bytes()),
+            Self::CompactBlock(id) => (KIND_COMPACT_BLOCK, id.to_bytes()),
             Self::Other(kind, id) => (kind, id),
         };
         bytes.put(&kind.to_le_bytes());
@@ -267,6 +317,7 @@ impl Inventory {
         Ok(match kind & !KIND_WITNESS {
             KIND_TX => Self::Tx(Txid::from_bytes(id)),
             KIND_BLOCK => Self::Block(BlockHash::from_bytes(id)),
+            KIND_COMPACT_BLOCK => Self::CompactBlock(BlockHash::from_bytes(id)),
             _ => Self::Other(kind, id),
         })
     }
@@ -295,6 +346,17 @@ impl Net {
     }
 }
 
+/// A name for logs and terminals: what is not printable ASCII becomes a question mark, so that no byte of a stranger
+/// steers a terminal and the name never grows.
+fn printable(name: &[u8]) -> String {
+    let printable = |byte: &u8| {
+        let byte = char::from(*byte);
+        let is_fine = byte == ' ' || byte.is_ascii_graphic();
+        if is_fine { byte } else { '?' }
+    };
+    name.iter().map(printable).collect()
+}
+
 impl Hello {
     /// The version this program speaks: the one whose `headers` announce blocks (BIP 130).
     pub const VERSION: u32 = 70_012;
@@ -319,7 +381,7 @@ impl Hello {
             receiver: Net::read(reader)?,
             sender: Net::read(reader)?,
             nonce: reader.u64()?,
-            agent: String::from_utf8_lossy(reader.var_bytes("agent", MAX_AGENT)?).into_owned(),
+            agent: printable(reader.var_bytes("agent", MAX_AGENT)?),
             height: reader.u32()?,
             relay: reader.u8()? != 0,
         })

@@ -27,7 +27,7 @@ fn address() -> impl Strategy<Value = Net> {
 
 fn hello() -> impl Strategy<Value = Message> {
     let numbers = (any::<[u32; 2]>(), any::<[u64; 3]>(), any::<bool>());
-    (numbers, address(), address(), ".{0,40}").prop_map(|(numbers, receiver, sender, agent)| {
+    (numbers, address(), address(), "[ -~]{0,40}").prop_map(|(numbers, receiver, sender, agent)| {
         let ([version, height], [services, time, nonce], relay) = numbers;
         Message::Version(Hello {
             version,
@@ -47,9 +47,42 @@ fn inventory() -> impl Strategy<Value = Vec<Inventory>> {
     let item = prop_oneof![
         any::<[u8; 32]>().prop_map(|id| Inventory::Tx(Txid::from_bytes(id))),
         any::<[u8; 32]>().prop_map(|id| Inventory::Block(BlockHash::from_bytes(id))),
-        (3..9u32, any::<[u8; 32]>()).prop_map(|(kind, id)| Inventory::Other(kind, id)),
+        any::<[u8; 32]>().prop_map(|id| Inventory::CompactBlock(BlockHash::from_bytes(id))),
+        (5..9u32, any::<[u8; 32]>()).prop_map(|(kind, id)| Inventory::Other(kind, id)),
     ];
     prop::collection::vec(item, 0..300)
+}
+
+/// The messages about blocks without what the receiver has.
+fn compact() -> impl Strategy<Value = Message> {
+    let id = any::<[u8; 32]>().prop_map(BlockHash::from_bytes);
+    let ids = prop::collection::vec(any::<[u8; 6]>().prop_map(ShortId), 0..200);
+    let positions = prop::collection::btree_set(0..200u32, 0..20);
+    let transaction = || genesis().transactions[0].clone();
+    prop_oneof![
+        (any::<bool>(), any::<u64>())
+            .prop_map(|(announce, version)| Message::SendCompact { announce, version }),
+        (any::<u64>(), ids).prop_map(move |(nonce, short_ids)| {
+            let last = u32::try_from(short_ids.len()).unwrap() + 1;
+            Message::CompactBlock(CompactBlock {
+                header: genesis().header,
+                nonce,
+                short_ids,
+                prefilled: vec![(0, transaction()), (last, transaction())],
+            })
+        }),
+        (id.clone(), positions).prop_map(|(block, positions)| {
+            let positions = positions.into_iter().collect();
+            Message::GetBlockTxn(BlockTxnRequest { block, positions })
+        }),
+        (id, 0..9usize).prop_map(move |(block, count)| {
+            let transactions = vec![transaction(); count];
+            Message::BlockTxn(BlockTxn {
+                block,
+                transactions,
+            })
+        }),
+    ]
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -61,6 +94,7 @@ fn message() -> impl Strategy<Value = Message> {
     let known = (any::<u32>(), address()).prop_map(|(seen, net)| PeerAddress { seen, net });
     prop_oneof![
         hello(),
+        compact(),
         Just(Message::Verack),
         Just(Message::GetAddr),
         any::<u64>().prop_map(Message::Ping),
@@ -152,6 +186,21 @@ fn more_items_than_a_message_may_hold_are_refused() {
     let stop = genesis().id();
     let payload = Message::GetHeaders { locator, stop }.payload();
     assert!(Message::decode("getheaders", &payload).unwrap().is_err());
+}
+
+#[test]
+fn a_strangers_name_cannot_steer_a_terminal() {
+    let Message::Version(hello) = Message::decode("version", &{
+        let mut payload = vec![0; 80];
+        payload.extend([5, b'a', 0x1b, b'[', 0xff, b'm']);
+        payload.extend([0; 5]);
+        payload
+    })
+    .unwrap()
+    .unwrap() else {
+        panic!("decoded by name")
+    };
+    assert_eq!(hello.agent, "a?[?m");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The chain through its public door.
 
+mod compact;
 mod crash;
 mod daemon;
+mod decoders;
 mod disk;
 mod forge;
 mod http;

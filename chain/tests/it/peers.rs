@@ -25,9 +25,9 @@ use super::forge::{Forge, open_script};
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Node {
-    ledger: LedgerHandle,
-    peers: PeersHandle,
+pub(crate) struct Node {
+    pub(crate) ledger: LedgerHandle,
+    pub(crate) peers: PeersHandle,
     address: SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -35,11 +35,11 @@ struct Node {
 }
 
 impl Node {
-    async fn start(forge: &Forge, tag: u8, min_work: Work) -> Self {
+    pub(crate) async fn start(forge: &Forge, tag: u8, min_work: Work) -> Self {
         Self::start_at(forge, tag, min_work, Clock::system()).await
     }
 
-    async fn start_at(forge: &Forge, tag: u8, min_work: Work, clock: Clock) -> Self {
+    pub(crate) async fn start_at(forge: &Forge, tag: u8, min_work: Work, clock: Clock) -> Self {
         let (folder, chain) = forge.chain();
         let ledger = Ledger::new(chain, [tag; 8]).with_clock(clock);
         let (ledger, work) = LedgerHandle::new(ledger);
@@ -54,6 +54,7 @@ impl Node {
             seeds: vec![],
             min_work,
             book: folder.path().join("peers.json"),
+            bans: folder.path().join("bans.json"),
             agent: "/test/".to_owned(),
             nonce: u64::from(tag),
         };
@@ -71,13 +72,13 @@ impl Node {
         }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         drop(self.ledger);
         timeout(PATIENCE, self.tasks.join_all()).await.unwrap();
     }
 
-    async fn mine(&self, count: u32) -> BlockHash {
+    pub(crate) async fn mine(&self, count: u32) -> BlockHash {
         let script = open_script();
         let mined = self.ledger.call(move |ledger| {
             (0..count)
@@ -88,12 +89,12 @@ impl Node {
         mined.await.unwrap()
     }
 
-    async fn stays_with(&self, other: &Self) {
+    pub(crate) async fn stays_with(&self, other: &Self) {
         let command = Command::Node(other.address, Stay::Add);
         self.peers.send(command).await.unwrap();
     }
 
-    async fn at(&self) -> (BlockHash, [u8; 32]) {
+    pub(crate) async fn at(&self) -> (BlockHash, [u8; 32]) {
         let at = self.ledger.call(|ledger| {
             let chain = ledger.chain();
             (chain.tip(), chain.coins_digest().unwrap())
@@ -101,22 +102,22 @@ impl Node {
         at.await.unwrap()
     }
 
-    async fn reaches(&self, tip: BlockHash) {
+    pub(crate) async fn reaches(&self, tip: BlockHash) {
         until("the tip is reached", async || self.at().await.0 == tip).await;
     }
 
-    async fn bans_loopback(&self) -> bool {
+    pub(crate) async fn bans_loopback(&self) -> bool {
         let banned = self.peers.ask(Command::Banned).await.unwrap();
-        banned.contains(&self.address.ip())
+        banned.iter().any(|(ip, _)| *ip == self.address.ip())
     }
 
-    async fn headers(&self) -> usize {
+    pub(crate) async fn headers(&self) -> usize {
         let count = self.ledger.call(|ledger| ledger.chain().headers().len());
         count.await.unwrap()
     }
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -128,19 +129,19 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 /// A peer that says whatever the test wants.
-struct Stranger {
+pub(crate) struct Stranger {
     socket: TcpStream,
     magic: [u8; 4],
 }
 
 impl Stranger {
-    async fn connect(node: &Node, forge: &Forge) -> Self {
+    pub(crate) async fn connect(node: &Node, forge: &Forge) -> Self {
         let socket = TcpStream::connect(node.address).await.unwrap();
         let magic = forge.params.magic;
         Self { socket, magic }
     }
 
-    async fn greeted(node: &Node, forge: &Forge) -> Self {
+    pub(crate) async fn greeted(node: &Node, forge: &Forge) -> Self {
         let mut stranger = Self::connect(node, forge).await;
         let nowhere = Net {
             services: 1,
@@ -163,16 +164,16 @@ impl Stranger {
         stranger
     }
 
-    async fn say(&mut self, message: &Message) {
+    pub(crate) async fn say(&mut self, message: &Message) {
         self.write(&encode(message, self.magic)).await;
     }
 
-    async fn write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
         // The node may have hung up already.
         let _ = self.socket.write_all(bytes).await;
     }
 
-    async fn hear(&mut self) -> Option<Message> {
+    pub(crate) async fn hear(&mut self) -> Option<Message> {
         loop {
             let mut head = [0; HEAD_BYTES];
             let read = timeout(PATIENCE, self.socket.read_exact(&mut head)).await;
@@ -186,7 +187,7 @@ impl Stranger {
         }
     }
 
-    async fn hears(&mut self, name: &str) -> Message {
+    pub(crate) async fn hears(&mut self, name: &str) -> Message {
         loop {
             let message = self
                 .hear()
@@ -199,7 +200,7 @@ impl Stranger {
     }
 
     /// Waits until the node hangs up.
-    async fn is_hung_up_on(&mut self) {
+    pub(crate) async fn is_hung_up_on(&mut self) {
         while self.hear().await.is_some() {}
     }
 }
@@ -361,7 +362,7 @@ async fn a_mutated_block_bans_its_bringer_and_the_true_one_is_still_taken() {
     stranger.say(&Message::Block(mutated)).await;
     stranger.is_hung_up_on().await;
     until("a ban", async || node.bans_loopback().await).await;
-    node.peers.send(Command::ClearBanned).await.unwrap();
+    node.peers.ask(Command::ClearBanned).await.unwrap();
     let mut honest = Stranger::greeted(&node, &forge).await;
     honest.say(&Message::Headers(vec![block.header])).await;
     honest.hears("getdata").await;

@@ -4,6 +4,9 @@
     reason = "a test may end at the first thing that is wrong"
 )]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use gio_coin::{
     Block, BlockContext, Network, OutPoint, Params, Txid, UtxoSet, connect_block, connect_genesis,
     issued, sha256,
@@ -228,6 +231,30 @@ fn a_node_on_a_full_disk_stops_with_a_hint_and_goes_on_with_more_room() {
     assert!(node.call("getblockcount", json!([])).as_u64() >= height.as_u64());
     assert_eq!(node.coins_digest(), replayed_digest(&node));
     node.generate(5);
+    node.stop();
+}
+
+#[test]
+fn a_ban_outlives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = nodes(&folder, 1).remove(0);
+    let mut stranger = TcpStream::connect(node.peers).unwrap();
+    stranger.write_all(&[0xee; 24]).unwrap();
+    let banned = |node: &Daemon| node.call("listbanned", json!([]));
+    until("the stranger is banned", || {
+        banned(&node)[0]["address"] == "127.0.0.1"
+    });
+    let before = banned(&node);
+    node.kill();
+    node.start(&[]);
+    assert_eq!(banned(&node), before);
+    let mut again = TcpStream::connect(node.peers).unwrap();
+    let heard = again.read(&mut [0; 1]);
+    assert!(!heard.is_ok_and(|count| count > 0), "the banned is greeted");
+    node.call("clearbanned", json!([]));
+    node.kill();
+    node.start(&[]);
+    assert_eq!(banned(&node), json!([]));
     node.stop();
 }
 

@@ -1,12 +1,14 @@
 //! Whom to reach, and whom to give up.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tracing::debug;
 
 use super::{ASK_AGAIN, BLOCK_TIME, HEADERS_TIME, Manager, PeerId, SAVE, Slot};
 use crate::peers::PeersError;
+use crate::peers::address_book::group;
 
 /// Connections this node makes: enough that some are honest, few enough for those that listen.
 const OUTBOUND_MAX: usize = 8;
@@ -44,6 +46,14 @@ impl Dial {
     }
 }
 
+/// Whether an address is of this machine or beside it.
+fn is_near(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+        IpAddr::V6(v6) => v6.is_loopback(),
+    }
+}
+
 impl Manager {
     /// Reaches out to a node, unless there is a connection to it.
     pub(super) fn dial(&mut self, address: SocketAddr) {
@@ -72,14 +82,19 @@ impl Manager {
         if !self.settings.discover || outbound >= OUTBOUND_MAX {
             return;
         }
+        let (clock, here) = (self.shared.now(), self.listening());
+        let (slots, bans) = (&self.slots, &self.bans);
+        // Two nodes of one neighbourhood are likely one owner's; on one machine all are.
+        let reached = slots.values().filter(|slot| slot.outbound);
+        let reached: BTreeSet<_> = reached.map(|slot| group(slot.address.ip())).collect();
         let connected = |address: &SocketAddr| {
-            let mut slots = self.slots.values();
+            let mut slots = slots.values();
             slots.any(|slot| slot.address == *address)
-                || self.bans.contains(address.ip(), now)
-                || *address == self.listening()
+                || bans.contains(address.ip(), clock)
+                || *address == here
+                || !is_near(address.ip()) && reached.contains(&group(address.ip()))
         };
-        let clock = self.shared.now();
-        let candidate = self.book.candidate(clock, self.settings.nonce, connected);
+        let candidate = self.book.candidate(clock, connected);
         if let Some(address) = candidate {
             self.book.trying(address, clock);
             self.dial(address);

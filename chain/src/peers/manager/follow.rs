@@ -14,6 +14,7 @@ use crate::ledger::SubmitError;
 use crate::mempool::AdmitError;
 use crate::peers::PeersError;
 use crate::peers::bans::Offence;
+use crate::peers::compact::Partial;
 use crate::peers::presync::Presync;
 use crate::peers::serve::headers_after;
 use crate::peers::sync::{self, Kept, Placed, Source};
@@ -42,12 +43,21 @@ impl Manager {
                 self.learn_addresses(id, &addresses);
                 Ok(())
             }
+            Message::SendCompact { version, .. } => {
+                if let Some(peer) = self.peer(id) {
+                    peer.compact = version == super::compact::VERSION;
+                }
+                Ok(())
+            }
+            Message::CompactBlock(block) => self.judge_compact(id, block).await,
+            Message::BlockTxn(answer) => self.judge_block_txn(id, answer).await,
             // Handled by the connection.
             Message::Version(_)
             | Message::Verack
             | Message::Ping(_)
             | Message::Pong(_)
             | Message::GetHeaders { .. }
+            | Message::GetBlockTxn(_)
             | Message::GetData(_) => Ok(()),
         }
     }
@@ -56,7 +66,7 @@ impl Manager {
     fn note_missing(&mut self, id: PeerId, items: &[Inventory]) {
         let Some(peer) = self.peer(id) else { return };
         for item in items {
-            if let Inventory::Block(block) = item
+            if let Inventory::Block(block) | Inventory::CompactBlock(block) = item
                 && peer.in_flight.remove(block)
             {
                 peer.best = None;
@@ -208,16 +218,43 @@ impl Manager {
         let wanted = self
             .ledger
             .call(move |ledger| sync::wanted(ledger, sources, &in_flight));
-        for (id, block) in wanted.await? {
-            if let Some(peer) = self.peer(id) {
-                if peer.in_flight.is_empty() {
-                    peer.block_progress = Instant::now();
-                }
-                peer.in_flight.insert(block);
+        for wanted in wanted.await? {
+            let (id, block) = (wanted.of, wanted.block);
+            let Some(peer) = self.peer(id) else { continue };
+            if peer.in_flight.is_empty() {
+                peer.block_progress = Instant::now();
             }
-            self.tell(id, Message::GetData(vec![Inventory::Block(block)]));
+            peer.in_flight.insert(block);
+            let item = if wanted.is_next && peer.compact {
+                peer.asked_compact = Some(block);
+                Inventory::CompactBlock(block)
+            } else {
+                Inventory::Block(block)
+            };
+            self.tell(id, Message::GetData(vec![item]));
         }
         Ok(())
+    }
+
+    /// What became of a block that a peer was asked for.
+    pub(super) fn settle_block(
+        &mut self,
+        id: PeerId,
+        block: BlockHash,
+        kept: Kept,
+    ) -> Result<(), PeersError> {
+        if let Some(peer) = self.peer(id) {
+            peer.in_flight.remove(&block);
+            peer.block_progress = Instant::now();
+        }
+        match kept {
+            Kept::Yes => Ok(()),
+            Kept::Refused(why) | Kept::Mutated(why) | Kept::Broken(why) => {
+                self.offend(id, Offence::BadBlock, &why);
+                Ok(())
+            }
+            Kept::Fatal(error) => Err(error.into()),
+        }
     }
 
     async fn judge_block(&mut self, id: PeerId, block: Block) -> Result<(), PeersError> {
@@ -225,17 +262,15 @@ impl Manager {
             return Ok(());
         };
         let block_id = block.id();
-        if !peer.in_flight.remove(&block_id) {
+        if !peer.in_flight.contains(&block_id) {
             self.offend(id, Offence::UnaskedBlock, "a block nobody asked for");
             return Ok(());
         }
-        peer.block_progress = Instant::now();
+        let is_this = |partial: &mut Partial| partial.id() == block_id;
+        peer.partial.take_if(is_this);
         let kept = self.ledger.call(move |ledger| sync::keep(ledger, &block));
-        match kept.await? {
-            Kept::Yes => {}
-            Kept::Refused(why) | Kept::Broken(why) => self.offend(id, Offence::BadBlock, &why),
-            Kept::Fatal(error) => return Err(error.into()),
-        }
+        let kept = kept.await?;
+        self.settle_block(id, block_id, kept)?;
         self.fetch().await
     }
 
@@ -262,7 +297,7 @@ impl Manager {
         let mut asked = Vec::new();
         for item in items {
             match item {
-                Inventory::Block(_) => blocks = true,
+                Inventory::Block(_) | Inventory::CompactBlock(_) => blocks = true,
                 Inventory::Tx(txid) => {
                     if self.seen_txs.len() >= SEEN_TXS_MAX {
                         self.seen_txs.clear();
@@ -335,7 +370,7 @@ impl Manager {
     }
 
     fn tell_addresses(&mut self, id: PeerId) {
-        let told = self.book.told();
+        let told = self.book.told(self.shared.now());
         let Some(peer) = self.peer(id).filter(|peer| !peer.told_addresses) else {
             return;
         };
@@ -353,14 +388,18 @@ impl Manager {
     }
 
     fn learn_addresses(&mut self, id: PeerId, addresses: &[PeerAddress]) {
+        let Some(source) = self.slots.get(&id).map(|slot| slot.address.ip()) else {
+            return;
+        };
         let Some(peer) = self.peer(id) else {
             return;
         };
         let room = ADDRESSES_PER_PEER.saturating_sub(peer.addresses);
         peer.addresses += addresses.len();
         for known in addresses.iter().take(room) {
-            self.book
-                .learn(known.net.address, u64::from(known.seen), self.shared.now());
+            let now = self.shared.now();
+            let seen = u64::from(known.seen);
+            self.book.learn(known.net.address, source, seen, now);
         }
     }
 }
