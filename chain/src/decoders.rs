@@ -92,7 +92,10 @@ pub fn message(bytes: &[u8]) -> bool {
         "getaddr",
         "addr",
     ];
-    names.iter().for_each(|name| drop(payload(name, bytes)));
+    for name in names {
+        // A payload alone is no message.
+        let _ = payload(name, bytes);
+    }
     let magic = Params::of(Network::Regtest).magic;
     let Some((head, payload)) = bytes.split_first_chunk::<HEAD_BYTES>() else {
         return false;

@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::http;
-
-/// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
+use super::http::{self, PATIENCE};
 
 /// A node's folder, and its process while one runs.
 pub(crate) struct Daemon {

@@ -2,8 +2,10 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use super::daemon::PATIENCE;
+/// Longer than anything here takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 
 fn base64(bytes: &[u8]) -> String {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,0 +1,7 @@
+//! Fuzzes `decoders::block`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    // Whether they are taken is up to the bytes.
+    let _ = gio_chain::decoders::block(bytes);
+});
