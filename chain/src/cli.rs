@@ -10,7 +10,7 @@ use gio_agent::{
 };
 
 use crate::commands;
-use crate::config::NetworkName;
+use crate::config::{DeploymentName, NetworkName};
 
 /// Runs a node of the GIO coin: keeps the chain, passes on blocks and transactions, answers JSON-RPC.
 #[derive(Debug, Parser)]
@@ -37,6 +37,14 @@ enum Command {
         #[arg(long)]
         reindex: bool,
     },
+    /// Ask the node that runs: `gio-chain rpc getblockhash 1`; `gio-chain rpc help` lists the methods
+    Rpc {
+        /// Which method
+        method: String,
+        /// Its parameters: JSON, or texts as they are
+        #[arg(allow_negative_numbers = true)]
+        params: Vec<String>,
+    },
     /// Look at folder, index, ports and clock, and say what is wrong
     Doctor {
         /// One JSON object on stdout
@@ -51,6 +59,9 @@ pub(crate) struct Init {
     /// Which network
     #[arg(long, value_enum, default_value = "main")]
     pub(crate) network: NetworkName,
+    /// On regtest, the EVM deployment that the first block names
+    #[arg(long, value_name = "CHAIN_ID:TOKEN")]
+    pub(crate) deployment: Option<DeploymentName>,
     /// Where to listen for peers
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<SocketAddr>,
@@ -80,6 +91,7 @@ async fn run(home: &Home, command: Command) -> Result<(), UserError> {
     match command {
         Command::Init(args) => commands::init(home, &args),
         Command::Node { reindex } => crate::node::start(home, reindex).await,
+        Command::Rpc { method, params } => commands::rpc(home, &method, &params).await,
         Command::Doctor { json } => commands::doctor(home, json),
         Command::Completion(completion) => {
             completion.print::<Cli>();

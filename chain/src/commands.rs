@@ -9,12 +9,13 @@ use std::net::TcpListener;
 
 use gio_agent::files::{Access, write_durably};
 use gio_agent::{ConfigError, ExitStatus, Home, HomeError, UserError, read_config, unix_now};
-use gio_coin::{FUTURE_SECONDS_MAX, Params};
-use serde_json::json;
+use gio_coin::FUTURE_SECONDS_MAX;
+use serde_json::{Value, json};
 
 use crate::chain::Chain;
 use crate::cli::Init;
-use crate::config::Config;
+use crate::client;
+use crate::config::{Config, NetworkName};
 use crate::ledger::causes;
 use crate::node::open_chain;
 
@@ -33,6 +34,7 @@ pub(crate) fn init(home: &Home, args: &Init) -> Result<(), UserError> {
     config.listen = args.listen.or(config.listen);
     config.rpc = args.rpc.unwrap_or(config.rpc);
     config.connect.clone_from(&args.connect);
+    config.deployment = args.deployment;
     // Whoever names nodes wants these.
     config.discover &= args.connect.is_empty();
     check(&config)?;
@@ -58,11 +60,25 @@ pub(crate) fn config(home: &Home) -> Result<Config, UserError> {
 }
 
 fn check(config: &Config) -> Result<(), UserError> {
+    if config.deployment.is_some() && config.network != NetworkName::Regtest {
+        let text = "only a regtest network can name its deployment";
+        return Err(UserError::new(text, ExitStatus::Usage)
+            .hint("main and test networks have one first block each"));
+    }
     if config.rpc.ip().is_loopback() {
         return Ok(());
     }
     let text = format!("JSON-RPC on {} would be reachable by others", config.rpc);
     Err(UserError::new(text, ExitStatus::Usage).hint("use 127.0.0.1"))
+}
+
+/// Asks the node that runs and prints what it says: a text as it is, anything else as JSON.
+pub(crate) async fn rpc(home: &Home, method: &str, params: &[String]) -> Result<(), UserError> {
+    match client::call(home, method, params).await? {
+        Value::String(text) => println!("{text}"),
+        other => println!("{other:#}"),
+    }
+    Ok(())
 }
 
 /// One thing that was looked at.
@@ -172,9 +188,4 @@ fn look_at_ports(config: &Config) -> Vec<Finding> {
             Err(error) => finding(what, false, format!("{address}: {error}")),
         })
         .collect()
-}
-
-/// The parameters of the configured network.
-pub(crate) fn params(config: &Config) -> Params {
-    Params::of(config.network.network())
 }

@@ -7,6 +7,7 @@ mod address;
 mod bodies;
 mod chain;
 pub mod cli;
+mod client;
 mod clock;
 mod commands;
 pub mod config;

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::bodies::BodyFile;
 use crate::chain::{Chain, ChainError};
-use crate::commands::{config, params};
+use crate::commands::config;
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerHandle};
 use crate::peers::{Manager, PeerSettings, PeersHandle};
@@ -28,7 +28,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// # Errors
 /// What is wrong with the files, with a hint.
 pub(crate) fn open_chain(home: &Home, config: &Config, reindex: bool) -> Result<Chain, UserError> {
-    let (params, index) = (params(config), home.path("index"));
+    let (params, index) = (config.params(), home.path("index"));
     if reindex && index.exists() {
         std::fs::remove_file(&index)?;
     }

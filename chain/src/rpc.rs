@@ -204,8 +204,8 @@ where
     Sse::new(events).keep_alive(KeepAlive::default())
 }
 
-/// Base64 with padding (RFC 4648): only the cookie needs it.
-fn base64(bytes: &[u8]) -> String {
+/// Base64 with padding (RFC 4648): only the cookie needs it, on both sides.
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

@@ -1,5 +1,5 @@
-//! The development network: anvil, the contracts, one hub, three miners and a buyer, as real processes with their
-//! own keys and folders. Everything lives in one folder and survives a restart.
+//! The development network: anvil, the contracts, the coin's node, one hub, three miners and a buyer, as real processes
+//! with their own keys and folders. Everything lives in one folder and survives a restart.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::chain::{DEPLOYER_KEY, LocalChain, free_port};
+use crate::coin::CoinNode;
 use crate::paths::{agent, artifacts};
 use crate::process::{Process, run, wait_for};
 
@@ -56,6 +57,8 @@ pub struct Devnet {
     pub anvil: LocalChain,
     /// The chain as the initial holder sees it.
     pub chain: Chain,
+    /// The coin's regtest node, unless it was taken out.
+    pub coin: Option<CoinNode>,
     /// The hub's process, unless it was stopped.
     pub hub: Option<Process>,
     /// The miners' processes by number, unless stopped.
@@ -90,12 +93,15 @@ impl Devnet {
         let ports = ports(&folder)?;
         let anvil = LocalChain::start(&folder, ports.rpc).await?;
         let deployment = deployment(&folder, &anvil).await?;
+        // It comes up while the accounts are made.
+        let coin = CoinNode::start(&folder, &deployment).await?;
         let chain = Chain::connect(&anvil.rpc_url, deployment, Some(DEPLOYER_KEY)).await?;
         let miners = (0..settings.miners).map(|_| None).collect();
-        let net = Self {
+        let mut net = Self {
             folder,
             anvil,
             chain,
+            coin: Some(coin),
             hub: None,
             miners,
             more: Vec::new(),
@@ -107,6 +113,9 @@ impl Devnet {
             net.set_up_miner(number).await?;
         }
         net.set_up_buyer().await?;
+        if let Some(coin) = &mut net.coin {
+            coin.ready().await?;
+        }
         Ok(net)
     }
 
@@ -218,6 +227,9 @@ impl Devnet {
         }
         if let Some(hub) = self.hub {
             hub.stop().await?;
+        }
+        if let Some(coin) = self.coin {
+            coin.stop().await?;
         }
         self.anvil.process.stop().await?;
         Ok(())

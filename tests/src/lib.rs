@@ -1,6 +1,7 @@
 //! The development network and what the end-to-end stories share.
 
 pub mod chain;
+pub mod coin;
 pub mod devnet;
 pub mod fail_points;
 pub mod paths;

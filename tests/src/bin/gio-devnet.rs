@@ -14,7 +14,7 @@ use gio_e2e::{paths, report};
 use gio_protocol::{B256, Status};
 use gio_runtime::{Engine, EngineConfig, RunControl, UnitLimits};
 
-/// A whole market on this machine: an EVM chain, the contracts, a hub, three miners and a buyer.
+/// A whole market on this machine: an EVM chain, the contracts, the coin's node, a hub, three miners and a buyer.
 #[derive(Debug, Parser)]
 #[command(name = "gio-devnet", version)]
 struct Cli {
@@ -56,7 +56,7 @@ async fn demo(dir: &Path) -> Result<()> {
     let started = Instant::now();
     clear(dir)?;
     println!(
-        "starting a chain, the contracts, a hub and three miners in {}",
+        "starting two chains, the contracts, a hub and three miners in {}",
         dir.display()
     );
     let net = Devnet::start(dir, Settings::default()).await?;
@@ -143,6 +143,7 @@ async fn up(dir: &Path) -> Result<()> {
         net.folder.join("contracts.json").display()
     );
     println!("  hub       {}", net.hub_addr()?);
+    println!("  coin      {}", net.folder.join("coin").display());
     println!("  logs      {}", net.folder.join("logs").display());
     println!("\ntry:");
     println!(
@@ -165,6 +166,11 @@ async fn up(dir: &Path) -> Result<()> {
         "  {} --home {} status",
         paths::agent("gio-hub").display(),
         net.folder.join("hub").display()
+    );
+    println!(
+        "  {} --home {} rpc generate 1",
+        paths::agent("gio-chain").display(),
+        net.folder.join("coin").display()
     );
     shutdown_signal().await;
     println!("stopping");

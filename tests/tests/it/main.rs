@@ -1,6 +1,7 @@
 //! Everything that needs more than one package.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod coin;
 mod crash;
 mod demo;
 mod edges;
