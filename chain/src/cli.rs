@@ -68,6 +68,9 @@ pub(crate) struct Init {
     /// Where to answer JSON-RPC, on this machine
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) rpc: Option<SocketAddr>,
+    /// The address that getblocktemplate pays
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mine_to: Option<String>,
     /// A node to stay connected to; may be repeated
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) connect: Vec<SocketAddr>,

@@ -35,6 +35,7 @@ pub(crate) fn init(home: &Home, args: &Init) -> Result<(), UserError> {
     config.rpc = args.rpc.unwrap_or(config.rpc);
     config.connect.clone_from(&args.connect);
     config.deployment = args.deployment;
+    config.mine_to.clone_from(&args.mine_to);
     // Whoever names nodes wants these.
     config.discover &= args.connect.is_empty();
     check(&config)?;
@@ -64,6 +65,10 @@ fn check(config: &Config) -> Result<(), UserError> {
         let text = "only a regtest network can name its deployment";
         return Err(UserError::new(text, ExitStatus::Usage)
             .hint("main and test networks have one first block each"));
+    }
+    if let Err(error) = config.mine_to() {
+        let text = format!("`mine_to`: {error}");
+        return Err(UserError::new(text, ExitStatus::Usage).hint("name an address of this network"));
     }
     if config.rpc.ip().is_loopback() {
         return Ok(());

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use gio_coin::{Backing, Network, Params, Work};
+use gio_coin::{Backing, Network, Params, Script, Work};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::address::{AddressError, script_of};
 
 /// Which network, as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -86,6 +88,9 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Where to answer JSON-RPC; must be on this machine.
     pub rpc: SocketAddr,
+    /// The address that `getblocktemplate` pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mine_to: Option<String>,
     /// Nodes to stay connected to.
     #[serde(default)]
     pub connect: Vec<SocketAddr>,
@@ -114,6 +119,7 @@ impl Config {
             deployment: None,
             listen: Some(SocketAddr::from((anywhere, params.port))),
             rpc: SocketAddr::from(([127, 0, 0, 1], params.rpc_port)),
+            mine_to: None,
             connect: Vec::new(),
             discover: network != NetworkName::Regtest,
             seeds: Vec::new(),
@@ -128,6 +134,16 @@ impl Config {
             (NetworkName::Regtest, Some(name)) => Params::regtest(name.0),
             _ => Params::of(self.network.network()),
         }
+    }
+
+    /// The script of [`Self::mine_to`].
+    ///
+    /// # Errors
+    /// It is no address of the network.
+    pub fn mine_to(&self) -> Result<Option<Script>, AddressError> {
+        let prefixes = Params::of(self.network.network()).prefixes;
+        let address = self.mine_to.as_deref();
+        address.map(|text| script_of(text, &prefixes)).transpose()
     }
 
     /// [`Self::min_work`] as work.

@@ -240,7 +240,14 @@ impl Ledger {
         }
     }
 
-    fn template(&mut self, script: &Script) -> Result<Block, MineError> {
+    /// The next block but for its nonce: the best-paying transactions that fit, and a coinbase that pays to `script`.
+    ///
+    /// # Errors
+    /// [`MineError::DoesNotFit`].
+    ///
+    /// # Panics
+    /// Never: the tip is in the tree.
+    pub fn template(&mut self, script: &Script) -> Result<Block, MineError> {
         let tree = self.chain.headers();
         let tip = self.chain.tip();
         let next = tree.context_after(&tip);

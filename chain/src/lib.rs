@@ -32,6 +32,7 @@ pub use mempool::{
     AdmitError, Entry, FeeRate, Mempool, MempoolLimits, NextBlock, PolicyError, Selection,
 };
 pub use peers::{
-    Command, CompactCounts, Manager, PeerInfo, PeerSettings, PeersError, PeersHandle, Stay,
+    Command, CompactCounts, Manager, Patience, PeerInfo, PeerSettings, PeersError, PeersHandle,
+    Stay,
 };
 pub use store::{Store, StoreError};

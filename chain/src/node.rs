@@ -15,7 +15,7 @@ use crate::chain::{Chain, ChainError};
 use crate::commands::config;
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerHandle};
-use crate::peers::{Manager, PeerSettings, PeersHandle};
+use crate::peers::{Manager, Patience, PeerSettings, PeersHandle};
 use crate::rpc::{Api, Rpc};
 use crate::store::Store;
 use crate::trouble;
@@ -124,6 +124,7 @@ async fn run(
         bans: home.path("bans.json"),
         agent: concat!("/gio-chain:", env!("CARGO_PKG_VERSION"), "/").to_owned(),
         nonce,
+        patience: Patience::default(),
     };
     let manager = Manager::start(settings, ledger.clone(), commands, stop.clone()).await?;
     let listening = manager.listening();
@@ -134,6 +135,7 @@ async fn run(
         network: config.network.network(),
         listening,
         started: Instant::now(),
+        mine_to: config.mine_to()?,
     };
     let cookie = format!("__cookie__:{:x}", random_word());
     write_durably(&home.path(COOKIE), cookie.as_bytes(), Access::Secret)?;

@@ -12,6 +12,7 @@ mod address_book;
 mod bans;
 mod compact;
 mod connection;
+mod files;
 mod manager;
 mod presync;
 mod serve;
@@ -19,6 +20,7 @@ mod sync;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gio_coin::{Txid, Work};
 use serde::Serialize;
@@ -31,6 +33,29 @@ pub use manager::{CompactCounts, Manager};
 
 /// Commands that may wait for the manager.
 const COMMANDS: usize = 32;
+
+/// How long this node waits for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A peer that did not greet by then never will.
+    pub greeting: Duration,
+    /// Time for one message. Slower peers hold up more than they help.
+    pub message: Duration,
+    /// A peer that says nothing for this long, pings unanswered, is gone.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            greeting: Duration::from_secs(10),
+            // A full block at 35 kB/s.
+            message: Duration::from_secs(60),
+            // Two pings and some.
+            silence: Duration::from_secs(150),
+        }
+    }
+}
 
 /// How this node meets others.
 #[derive(Clone, Debug)]
@@ -53,6 +78,8 @@ pub struct PeerSettings {
     pub agent: String,
     /// Random: tells a connection to oneself.
     pub nonce: u64,
+    /// How long it waits for others.
+    pub patience: Patience,
 }
 
 /// The network cannot go on.

@@ -6,6 +6,7 @@ mod catalogue;
 mod coins;
 mod error;
 mod methods;
+mod mining;
 mod params;
 
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::stream::{self, Stream, StreamExt};
-use gio_coin::{Network, sha256};
+use gio_coin::{Network, Script, sha256};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -65,6 +66,8 @@ pub(crate) struct Api {
     pub(crate) network: Network,
     pub(crate) listening: SocketAddr,
     pub(crate) started: Instant,
+    /// Whom templates for miners pay.
+    pub(crate) mine_to: Option<Script>,
 }
 
 #[derive(Debug)]

@@ -32,7 +32,6 @@ fn median(mut rates: Vec<f64>) -> f64 {
 }
 
 /// Runs something and gives how many of it there were in a second.
-#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
 fn rate(count: usize, work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();

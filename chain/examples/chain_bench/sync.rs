@@ -149,7 +149,6 @@ fn make(folder: &Path) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
 pub(crate) fn measure(folder: &Path) -> Value {
     let source = folder.join("source");
     make(&source);

@@ -31,6 +31,8 @@ pub(crate) enum Offence {
     UnaskedBlock,
     /// A transaction that can never be valid.
     BadTransaction,
+    /// A message that takes a minute, either way.
+    Slow,
     /// More of something than is allowed in the time.
     Flood,
 }
@@ -39,7 +41,9 @@ impl Offence {
     /// What it adds to the peer's score.
     pub(crate) const fn score(self) -> u32 {
         match self {
-            Self::BadMessage | Self::BadHeaders | Self::FakeWork | Self::BadBlock => BAN_SCORE,
+            Self::BadMessage | Self::BadHeaders | Self::FakeWork | Self::BadBlock | Self::Slow => {
+                BAN_SCORE
+            }
             // An honest peer may be far behind, or fork, or relay for another: a few times.
             Self::LowWork | Self::Unconnected | Self::BadTransaction => 20,
             Self::UnaskedBlock | Self::Flood => 10,

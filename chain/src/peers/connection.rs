@@ -12,21 +12,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::Patience;
 use super::bans::Offence;
 use super::serve::{Request, serve};
 use crate::ledger::LedgerHandle;
 use crate::wire::{Frame, FrameError, FrameHead, HEAD_BYTES, Hello, Message, Net, encode};
 
-/// A peer that did not greet by then never will.
-const GREETING: Duration = Duration::from_secs(10);
 /// Reaching a node takes no longer where nodes are.
 const DIAL: Duration = Duration::from_secs(5);
 /// After so long without a word to send, a ping keeps the connection known to be alive.
 const PING: Duration = Duration::from_secs(60);
-/// A peer that says nothing for this long, pings unanswered, is gone.
-const SILENCE: Duration = Duration::from_secs(150);
-/// Time for one message: a full block at 35 kB/s. Slower peers hold up more than they help.
-const MESSAGE: Duration = Duration::from_secs(60);
 /// Small messages that may wait for the socket; a peer that reads none of them is hung up on.
 const CONTROL: usize = 256;
 /// Served messages that may wait: blocks are large.
@@ -71,6 +66,7 @@ pub(super) struct Shared {
     pub(super) ledger: LedgerHandle,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) min_work: gio_coin::Work,
+    pub(super) patience: Patience,
     /// Messages with short ids made so far.
     pub(super) compacted: AtomicU64,
 }
@@ -179,7 +175,8 @@ impl Connection {
         mut writer: OwnedWriteHalf,
         outbound: bool,
     ) -> Ending {
-        let greeting = timeout(GREETING, self.greet(&mut reader, &mut writer, outbound)).await;
+        let patience = self.shared.patience.greeting;
+        let greeting = timeout(patience, self.greet(&mut reader, &mut writer, outbound)).await;
         let hello = match greeting {
             Ok(Ok(hello)) => hello,
             Ok(Err(ending)) => return ending,
@@ -199,7 +196,7 @@ impl Connection {
         tokio::select! {
             ending = self.read(&mut reader, &control, &requests) => ending,
             ending = self.write(&mut writer, controls, bulks) => ending,
-            () = serve(&self.shared, asked, bulk) => quiet("the node stops"),
+            () = serve(&self.shared, asked, bulk) => quiet("nothing more is served"),
         }
     }
 
@@ -260,9 +257,10 @@ impl Connection {
 
     async fn say(&self, writer: &mut OwnedWriteHalf, message: &Message) -> Result<(), Ending> {
         let bytes = encode(message, self.shared.magic);
-        match timeout(MESSAGE, writer.write_all(&bytes)).await {
+        let patience = self.shared.patience.message;
+        match timeout(patience, writer.write_all(&bytes)).await {
             Ok(written) => Ok(written?),
-            Err(_) => Err(quiet("the peer does not read")),
+            Err(_) => Err(Ending::Offence(Offence::Slow, "it does not read")),
         }
     }
 
@@ -270,16 +268,21 @@ impl Connection {
     async fn hear(&self, reader: &mut OwnedReadHalf) -> Result<Message, Ending> {
         loop {
             let mut head = [0; HEAD_BYTES];
-            match timeout(SILENCE, reader.read_exact(&mut head)).await {
+            let patience = self.shared.patience;
+            match timeout(patience.silence, reader.read_exact(&mut head)).await {
                 Ok(read) => read?,
                 Err(_) => return Err(quiet("the peer is silent")),
             };
             let head = FrameHead::decode(&head, self.shared.magic)?;
-            let mut payload = vec![0; head.length];
-            match timeout(MESSAGE, reader.read_exact(&mut payload)).await {
-                Ok(read) => read?,
-                Err(_) => return Err(quiet("the peer sends too slowly")),
-            };
+            // Grows with what came: announcing much costs nothing here.
+            let mut payload = Vec::new();
+            let mut part = reader.take(head.length as u64);
+            match timeout(patience.message, part.read_to_end(&mut payload)).await {
+                Ok(Ok(length)) if length == head.length => {}
+                Ok(Ok(_)) => return Err(quiet("the peer left within a message")),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => return Err(Ending::Offence(Offence::Slow, "it sends too slowly")),
+            }
             if let Frame::Known(message) = head.message(&payload)? {
                 return Ok(*message);
             }

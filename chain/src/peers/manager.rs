@@ -6,14 +6,11 @@ mod follow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use gio_agent::files::{Access, write_durably};
 use gio_coin::{BlockHash, Txid};
-use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +21,7 @@ use super::address_book::{AddressBook, SavedBook};
 use super::bans::{BAN_SCORE, Bans, Offence};
 use super::compact::Partial;
 use super::connection::{Connection, Event, PeerId, Shared};
+use super::files::{open_book, save};
 use super::presync::Presync;
 use super::{Command, PeerInfo, PeerSettings, PeersError, Stay};
 use crate::chain::ChainEvent;
@@ -127,15 +125,6 @@ async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, S
     }
 }
 
-/// The book of addresses; a damaged one is worth no more than an empty one.
-fn open_book(path: &Path, local: bool, now: u64) -> AddressBook {
-    let text = std::fs::read(path).unwrap_or_default();
-    match serde_json::from_slice::<SavedBook>(&text) {
-        Ok(saved) => saved.open(local, now),
-        Err(_) => AddressBook::new(local, gio_agent::random_word().0),
-    }
-}
-
 impl Manager {
     /// Listens, and reads the book of addresses.
     ///
@@ -172,6 +161,7 @@ impl Manager {
             ledger: ledger.clone(),
             events: said,
             min_work: settings.min_work,
+            patience: settings.patience,
             compacted: AtomicU64::new(0),
         };
         let clock = shared.now();
@@ -497,15 +487,5 @@ impl Manager {
 
     fn save_bans(&self) {
         save(&self.settings.bans, &self.bans);
-    }
-}
-
-/// Writes what is useful but not needed: a failure is told and no more.
-fn save(path: &Path, what: &impl Serialize) {
-    let saved = serde_json::to_vec(what)
-        .map_err(std::io::Error::from)
-        .and_then(|bytes| write_durably(path, &bytes, Access::Public));
-    if let Err(error) = saved {
-        warn!(%error, path = %path.display(), "a file cannot be written");
     }
 }

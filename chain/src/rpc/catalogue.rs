@@ -19,7 +19,7 @@ const fn method(name: &'static str, params: &'static [&'static str], what: &'sta
 }
 
 /// All methods, in the order of their names.
-pub(super) const METHODS: [Method; 29] = [
+pub(super) const METHODS: [Method; 30] = [
     method(
         "addnode",
         &["node", "command"],
@@ -55,6 +55,11 @@ pub(super) const METHODS: [Method; 29] = [
         "getblockheader",
         &["blockhash", "[verbose]"],
         "a header, described or as bytes",
+    ),
+    method(
+        "getblocktemplate",
+        &["[template_request]"],
+        "a block to find a nonce for, with its coinbase",
     ),
     method("getconnectioncount", &[], "how many peers there are"),
     method(

@@ -2,24 +2,20 @@
 
 use std::net::SocketAddr;
 
-use gio_coin::{Block, BlockHash, Network, Script, Transaction, Txid};
+use gio_coin::{BlockHash, Network, Transaction, Txid};
 use serde_json::{Value, json};
 
 use super::blocks::{block_json, body, header_json, no_block, transaction_json};
 use super::error::{
-    CallError, DECODE, INTERNAL, INVALID, MISC, MISSING_INPUTS, NO_METHOD, NOT_CONNECTED,
-    NOT_FOUND, REJECTED,
+    CallError, DECODE, INTERNAL, INVALID, MISSING_INPUTS, NO_METHOD, NOT_CONNECTED, NOT_FOUND,
+    REJECTED,
 };
 use super::params::Params;
-use super::{Api, catalogue, coins};
-use crate::address::script_of;
+use super::{Api, catalogue, coins, mining};
 use crate::clock::{advice, is_far};
 use crate::ledger::{Ledger, SubmitError, causes};
 use crate::mempool::AdmitError;
 use crate::peers::{Command, Stay};
-
-/// Blocks mined by one call.
-const GENERATE_MAX: u32 = 10_000;
 
 type Answer = Result<Value, CallError>;
 
@@ -29,9 +25,10 @@ pub(super) async fn call(api: &Api, method: &str, params: Params) -> Answer {
     match method {
         "help" => catalogue::help(&params),
         "uptime" => Ok(json!(api.started.elapsed().as_secs())),
-        "submitblock" => submit_block(api, &params).await,
+        "submitblock" => mining::submit(api, &params).await,
+        "getblocktemplate" => mining::template(api, &params).await,
         "generate" | "generatetoaddress" | "generatetoscript" => {
-            generate(api, method, &params).await
+            mining::generate(api, method, &params).await
         }
         "sendrawtransaction" => send_transaction(api, &params).await,
         "addnode" | "disconnectnode" | "setnetworkactive" | "getpeerinfo"
@@ -156,28 +153,6 @@ fn raw_transaction(ledger: &Ledger, params: &Params) -> Answer {
     Ok(told)
 }
 
-/// As miners' programs expect it: null for a block that is taken, the reason for one that is not.
-async fn submit_block(api: &Api, params: &Params) -> Answer {
-    let bytes = params.hex(0, "hexdata")?;
-    let malformed = |error: gio_coin::DecodeError| CallError::new(DECODE, error.to_string());
-    let block = Block::decode(&bytes).map_err(malformed)?;
-    let added = api.ledger.call(move |ledger| {
-        let known = ledger.chain().headers().has_body(&block.id());
-        (known, ledger.add_block(&block))
-    });
-    match added.await? {
-        (_, Err(error)) => match error.fatal() {
-            Some(fatal) => Err(CallError::internal(fatal)),
-            None => Ok(json!(causes(&error))),
-        },
-        (true, Ok(_)) => Ok(json!("duplicate")),
-        (false, Ok(added)) => Ok(added
-            .invalid
-            .first()
-            .map_or(Value::Null, |(_, broken)| json!(causes(broken)))),
-    }
-}
-
 async fn send_transaction(api: &Api, params: &Params) -> Answer {
     let bytes = params.hex(0, "hexstring")?;
     let malformed = |error: gio_coin::DecodeError| CallError::new(DECODE, error.to_string());
@@ -193,39 +168,6 @@ async fn send_transaction(api: &Api, params: &Params) -> Answer {
     })?;
     api.peers.send(Command::Announce(txid)).await?;
     Ok(json!(txid.to_string()))
-}
-
-async fn generate(api: &Api, method: &str, params: &Params) -> Answer {
-    if api.network != Network::Regtest {
-        return Err(CallError::new(
-            MISC,
-            "blocks are made at will on regtest only",
-        ));
-    }
-    let count = params.number(0, "nblocks")?;
-    if count > GENERATE_MAX {
-        let text = format!("at most {GENERATE_MAX} blocks at a time");
-        return Err(CallError::new(INVALID, text));
-    }
-    let script = match method {
-        // Anybody can spend it: for tests that do not care.
-        "generate" => Script::new([gio_coin::opcode::OP_1]),
-        "generatetoscript" => Script::new(params.hex(1, "script")?),
-        _ => {
-            let text = params.text(1, "address")?;
-            let prefixes = gio_coin::Params::of(api.network).prefixes;
-            let wrong = |error| CallError::new(NOT_FOUND, format!("`{text}`: {error}"));
-            script_of(text, &prefixes).map_err(wrong)?
-        }
-    };
-    let mut mined = Vec::new();
-    for _ in 0..count {
-        let script = script.clone();
-        let block = api.ledger.call(move |ledger| ledger.generate(&script));
-        let id = block.await?.map_err(|error| CallError::internal(&error))?;
-        mined.push(json!(id.to_string()));
-    }
-    Ok(Value::Array(mined))
 }
 
 async fn network_info(api: &Api) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::{CallError, INVALID, MISC, WRONG_TYPE};
 
@@ -77,6 +77,18 @@ impl Params {
                 WRONG_TYPE,
                 "`verbosity` must be a number or a bool",
             )),
+        }
+    }
+
+    /// An object; empty when it is left out.
+    pub(super) fn object(&self, at: usize, name: &str) -> Result<Map<String, Value>, CallError> {
+        match self.get(at) {
+            None => Ok(Map::new()),
+            Some(Value::Object(object)) => Ok(object.clone()),
+            Some(_) => {
+                let text = format!("`{name}` must be an object");
+                Err(CallError::new(WRONG_TYPE, text))
+            }
         }
     }
 

@@ -136,6 +136,17 @@ impl Daemon {
         assert!(child.wait().expect("our child").success());
     }
 
+    /// Memory of the process.
+    pub(crate) fn resident_kilobytes(&self) -> u64 {
+        let id = self.child.as_ref().expect("a running node").id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
+        let line = status.lines().find(|line| line.starts_with("VmRSS"));
+        let digits = line.and_then(|line| line.split_whitespace().nth(1));
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .expect("a number")
+    }
+
     /// Waits until the process ends by itself; gives its status and what it said.
     pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
         let mut child = self.child.take().expect("a running node");

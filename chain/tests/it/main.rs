@@ -1,5 +1,6 @@
 //! The chain through its public door.
 
+mod clock;
 mod compact;
 mod crash;
 mod daemon;

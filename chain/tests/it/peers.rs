@@ -5,14 +5,14 @@
 )]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use gio_chain::wire::{
     Frame, FrameHead, HEAD_BYTES, Hello, Inventory, MAX_HEADERS, Message, Net, encode,
 };
-use gio_chain::{Clock, Command, Ledger, LedgerHandle, Manager, PeerSettings, PeersHandle, Stay};
+use gio_chain::{
+    Clock, Command, Ledger, LedgerHandle, Manager, Patience, PeerSettings, PeersHandle, Stay,
+};
 use gio_coin::{BlockHash, Header, Work, mine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -57,6 +57,11 @@ impl Node {
             bans: folder.path().join("bans.json"),
             agent: "/test/".to_owned(),
             nonce: u64::from(tag),
+            patience: Patience {
+                // Tests do not wait a minute.
+                message: Duration::from_secs(2),
+                ..Patience::default()
+            },
         };
         let manager = Manager::start(settings, ledger.clone(), commands, stop.clone());
         let manager = manager.await.unwrap();
@@ -294,6 +299,27 @@ async fn bytes_that_are_no_messages_are_a_ban() {
     }
 }
 
+#[tokio::test]
+async fn a_message_that_drips_is_a_ban() {
+    let forge = Forge::new();
+    let node = Node::start(&forge, 1, Work::ZERO).await;
+    let mut stranger = Stranger::greeted(&node, &forge).await;
+    let mut bytes = encode(&Message::Inv(vec![]), forge.params.magic);
+    bytes[16..20].copy_from_slice(&100_000_u32.to_le_bytes());
+    stranger.write(&bytes[..24]).await;
+    let dripping = async {
+        loop {
+            stranger.write(&[7]).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = dripping => {}
+        () = until("a ban", async || node.bans_loopback().await) => {}
+    }
+    node.stop().await;
+}
+
 fn spam(forge: &Forge, count: usize, salt: u32) -> Vec<Header> {
     let mut headers: Vec<Header> = Vec::new();
     let mut header = forge.params.genesis.header;
@@ -412,82 +438,4 @@ async fn a_transaction_travels_to_every_mempool_and_into_a_block() {
     for node in nodes {
         node.stop().await;
     }
-}
-
-/// A clock that a test can turn, this many seconds ahead of the machine's.
-fn turned(ahead: &Arc<AtomicI64>) -> Clock {
-    let ahead = Arc::clone(ahead);
-    Clock::new(move || {
-        let ahead = ahead.load(Ordering::SeqCst);
-        gio_agent::unix_now().saturating_add_signed(ahead)
-    })
-}
-
-#[tokio::test]
-async fn a_clock_hours_off_is_told_and_never_followed() {
-    const HOURS: i64 = 5 * 3600;
-    let forge = Forge::new();
-    for ahead in [HOURS, -HOURS] {
-        let turn = Arc::new(AtomicI64::new(ahead));
-        let node = Node::start_at(&forge, 1, Work::ZERO, turned(&turn)).await;
-        let mut others = Vec::new();
-        for tag in 2..7 {
-            let other = Node::start(&forge, tag, Work::ZERO).await;
-            node.stays_with(&other).await;
-            others.push(other);
-        }
-        let offset = async || node.peers.ask(Command::ClockOffset).await.unwrap();
-        until("the offset is known", async || offset().await.is_some()).await;
-        // A second may pass between reading both clocks.
-        let told = offset().await.unwrap();
-        assert!((told + ahead).abs() < 60, "{told}");
-        let ours = node.ledger.clock().now().0;
-        let theirs = gio_agent::unix_now().saturating_add_signed(ahead);
-        assert!(ours.abs_diff(theirs) < 60, "peers do not move the clock");
-        node.stop().await;
-        for other in others {
-            other.stop().await;
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_node_whose_clock_is_slow_waits_and_does_not_fork_for_good() {
-    let forge = Forge::new();
-    let slow = Arc::new(AtomicI64::new(-5 * 3600));
-    let node = Node::start_at(&forge, 1, Work::ZERO, turned(&slow)).await;
-    let good = Node::start(&forge, 2, Work::ZERO).await;
-    node.stays_with(&good).await;
-    let tip = good.mine(3).await;
-    // The slow one takes the good one's headers for headers of the future; nobody is to blame.
-    until("they are connected", async || {
-        !good.peers.ask(Command::Peers).await.unwrap().is_empty()
-    })
-    .await;
-    let alone = node.mine(1).await;
-    assert_eq!(node.at().await.0, alone);
-    assert!(!node.bans_loopback().await && !good.bans_loopback().await);
-    // Its clock is corrected: the next announcement is understood.
-    slow.store(0, Ordering::SeqCst);
-    let next = good.mine(1).await;
-    node.reaches(next).await;
-    assert_ne!(tip, next);
-    node.stop().await;
-    good.stop().await;
-}
-
-#[tokio::test]
-async fn a_node_whose_clock_is_fast_mines_for_itself_until_others_have_more_work() {
-    let forge = Forge::new();
-    let fast = Arc::new(AtomicI64::new(5 * 3600));
-    let node = Node::start_at(&forge, 1, Work::ZERO, turned(&fast)).await;
-    let good = Node::start(&forge, 2, Work::ZERO).await;
-    node.stays_with(&good).await;
-    node.mine(2).await;
-    let tip = good.mine(3).await;
-    node.reaches(tip).await;
-    assert_eq!(good.at().await.0, tip, "blocks of the future are not taken");
-    assert!(!node.bans_loopback().await && !good.bans_loopback().await);
-    node.stop().await;
-    good.stop().await;
 }

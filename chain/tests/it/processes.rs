@@ -7,11 +7,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use gio_chain::wire::{Hello, Inventory, Message, Net, encode};
 use gio_coin::{
-    Block, BlockContext, Network, OutPoint, Params, Txid, UtxoSet, connect_block, connect_genesis,
-    issued, sha256,
+    Block, BlockContext, CompactTarget, Header, Network, OutPoint, Params, ScryptHasher,
+    Transaction, Txid, UtxoSet, check_work, connect_block, connect_genesis, issued, merkle_root,
+    mine, sha256,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::daemon::{Daemon, SmallDisk, run, until};
 use super::forge::halve;
@@ -258,6 +260,70 @@ fn a_ban_outlives_a_restart() {
     node.stop();
 }
 
+/// A stranger's greeting, and what it says next.
+fn greeted(node: &Daemon, magic: [u8; 4]) -> Option<TcpStream> {
+    let nowhere = Net {
+        services: 1,
+        address: node.peers,
+    };
+    let hello = Hello {
+        version: Hello::VERSION,
+        services: 1,
+        time: 0,
+        receiver: nowhere,
+        sender: nowhere,
+        nonce: 99,
+        agent: "/stranger/".to_owned(),
+        height: 0,
+        relay: false,
+    };
+    let mut socket = TcpStream::connect(node.peers).ok()?;
+    socket
+        .write_all(&encode(&Message::Version(hello), magic))
+        .ok()?;
+    socket.write_all(&encode(&Message::Verack, magic)).ok()?;
+    Some(socket)
+}
+
+#[test]
+fn floods_cost_little_memory() {
+    const CONNECTIONS: u32 = 40;
+    const MESSAGES: u32 = 12;
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = nodes(&folder, 1).remove(0);
+    let magic = Params::of(Network::Regtest).magic;
+    let before = node.resident_kilobytes();
+    let mut open = Vec::new();
+    for number in 0..CONNECTIONS {
+        // Beyond a few of one address nobody is let in: the socket may be closed at any time.
+        let Some(mut socket) = greeted(&node, magic) else {
+            continue;
+        };
+        for message in 0..MESSAGES {
+            let id = |at: u32| {
+                let words = [number, message, at, 0, 0, 0, 0, 0];
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                Inventory::Tx(Txid::from_bytes(bytes.try_into().unwrap()))
+            };
+            let flood = Message::Inv((0..5000).map(id).collect());
+            let _ = socket.write_all(&encode(&flood, magic));
+        }
+        // A block announced and never sent.
+        let mut head = encode(&Message::Ping(1), magic);
+        head[4..12].copy_from_slice(b"block\0\0\0");
+        head[16..20].copy_from_slice(&2_000_000_u32.to_le_bytes());
+        let _ = socket.write_all(&head);
+        open.push(socket);
+    }
+    assert_eq!(node.call("getblockcount", json!([])), 0, "it still answers");
+    let grown = node.resident_kilobytes().saturating_sub(before);
+    assert!(
+        grown < 64 << 10,
+        "{grown} kilobytes for a flood of strangers"
+    );
+    node.stop();
+}
+
 #[test]
 fn a_folder_keeps_its_network() {
     let folder = tempfile::tempdir().unwrap();
@@ -273,6 +339,83 @@ fn a_folder_keeps_its_network() {
     assert!(told.contains("never changes its network"), "{told}");
     let again = run(&node.home, &["init"]);
     assert_eq!(again.status.code(), Some(2));
+}
+
+#[test]
+fn a_miner_that_knows_only_the_template_finds_a_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = nodes(&folder, 1).remove(0);
+    let refused = node.try_call("getblocktemplate", &json!([]));
+    assert_eq!(refused.unwrap_err()["code"], -1);
+    node.generate(101);
+    node.stop();
+    let path = node.home.join("config.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let line = "mine_to = \"giort1qw508d6qejxtdg4y5r3zarvary0c5xw7kxnfxx5\"\n";
+    std::fs::write(&path, format!("{line}{config}")).unwrap();
+    node.start(&[]);
+    let txid = spend_first_reward(&node);
+    let template = node.call("getblocktemplate", json!([{"rules": ["segwit"]}]));
+    assert_eq!(
+        (&template["height"], &template["transactions"][0]["txid"]),
+        (&json!(102), &json!(txid))
+    );
+    let decode = |told: &Value| {
+        let bytes = hex::decode(told["data"].as_str().unwrap()).unwrap();
+        Transaction::decode(&bytes).unwrap()
+    };
+    let others = template["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(decode);
+    let transactions: Vec<Transaction> = std::iter::once(decode(&template["coinbasetxn"]))
+        .chain(others)
+        .collect();
+    let leaves = transactions.iter().map(|each| each.txid().to_leaf());
+    let number = |name: &str| u32::try_from(template[name].as_u64().unwrap()).unwrap();
+    let header = Header {
+        version: number("version"),
+        previous: template["previousblockhash"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap(),
+        merkle_root: merkle_root(leaves).unwrap(),
+        time: number("curtime"),
+        bits: CompactTarget(u32::from_str_radix(template["bits"].as_str().unwrap(), 16).unwrap()),
+        nonce: 0,
+    };
+    assert_eq!(
+        template["target"],
+        json!(header.bits.expand().unwrap().to_string())
+    );
+    let submit = |header: Header| {
+        let block = Block {
+            header,
+            transactions: transactions.clone(),
+        };
+        node.call("submitblock", json!([hex::encode(block.encode())]))
+    };
+    let mut lazy = header;
+    while check_work(
+        &mut ScryptHasher::new(),
+        &[lazy],
+        Params::of(Network::Regtest).pow_limit,
+    )
+    .is_ok()
+    {
+        lazy.nonce += 1;
+    }
+    assert!(submit(lazy).as_str().unwrap().contains("lacks the work"));
+    let mined = mine(header, 0..=u32::MAX).unwrap();
+    assert_eq!(submit(mined), Value::Null);
+    assert_eq!(node.tip(), mined.id().to_string());
+    assert_eq!(submit(mined), json!("duplicate"));
+    let stale = node.call("getblocktemplate", json!([]));
+    assert_eq!(stale["previousblockhash"], json!(mined.id().to_string()));
+    assert_eq!(stale["transactions"], json!([]));
+    node.stop();
 }
 
 #[test]

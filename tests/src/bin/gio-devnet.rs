@@ -14,7 +14,7 @@ use gio_e2e::{paths, report};
 use gio_protocol::{B256, Status};
 use gio_runtime::{Engine, EngineConfig, RunControl, UnitLimits};
 
-/// A whole market on this machine: an EVM chain, the contracts, the coin's node, a hub, three miners and a buyer.
+/// A whole market on this machine: an EVM chain, the contracts, a hub, three miners and a buyer.
 #[derive(Debug, Parser)]
 #[command(name = "gio-devnet", version)]
 struct Cli {
