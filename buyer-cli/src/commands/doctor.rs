@@ -155,12 +155,12 @@ async fn peers(found: &mut Diagnosis, session: &Session) {
         ),
         (peers, 0) => found.warn(
             "peers",
-            format_args!("{peers} connected, no hub of this market"),
+            format_args!("{peers} connected; no hub of this market"),
             "wait, or add a hub to `bootstrap`",
         ),
         (peers, hubs) => found.ok(
             "peers",
-            format_args!("{peers} connected, {hubs} hubs of this market"),
+            format_args!("{peers} connected; hubs of this market: {hubs}"),
         ),
     }
     found.peer_clock(unix_now(), newest);

@@ -61,11 +61,16 @@ pub(super) struct HubReport {
     cap_gio: Option<String>,
     #[serde(skip)]
     cap: Option<Gio>,
-    #[serde(skip)]
-    wrong_cap: bool,
     problems: Vec<Problem>,
     machines: Option<Machines>,
     machine_reasons: Vec<String>,
+}
+
+impl HubReport {
+    /// Whether it would take the job and has a machine that fits, if only later.
+    fn has_a_machine(&self) -> bool {
+        self.fits && self.machines.is_some_and(|machines| machines.can_run())
+    }
 }
 
 /// A condition that is not met.
@@ -175,7 +180,6 @@ fn judged(seeker: &Seeker<'_>, candidate: &Candidate) -> HubReport {
         fits: false,
         cap_gio: None,
         cap: None,
-        wrong_cap: false,
         problems: found.iter().map(problem).collect(),
         machines: None,
         machine_reasons: Vec::new(),
@@ -207,7 +211,6 @@ async fn ask(
             report.fits = true;
         }
         Err(error) => {
-            report.wrong_cap = true;
             trouble(error.to_string(), "--cap, or cap_gio in the job file");
         }
     }
@@ -243,6 +246,12 @@ fn text(report: &Report) -> String {
             lines.push(format!(
                 "{fitting} of {of} hubs would take it; at most {cap} GIO are locked, what is not used comes back"
             ));
+            if !report.hubs.iter().any(HubReport::has_a_machine) {
+                lines.push(
+                    "but none of their machines could run a unit now: the cap would wait for one"
+                        .to_owned(),
+                );
+            }
             lines.push(format!("this account holds {held} GIO"));
             if let Some(missing) = &report.missing_gio {
                 lines.push(format!("missing: {missing} GIO"));

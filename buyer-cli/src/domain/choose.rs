@@ -72,7 +72,7 @@ pub enum Mismatch {
         most: PricePerPu,
     },
     /// Elsewhere.
-    #[error("it is in region `{0}`")]
+    #[error("{}", region_text(.0))]
     Region(String),
     /// Not among those named.
     #[error("it is not among the hubs named")]
@@ -97,11 +97,19 @@ impl Mismatch {
                 format!("--max-price {asked}, or max_price_per_pu = \"{asked}\"")
             }
             Self::Region(region) if region.is_empty() => {
-                "leave the regions out: it names none".to_owned()
+                "leave --region and `regions` out".to_owned()
             }
             Self::Region(region) => format!("--region {region}, or leave the regions out"),
             Self::NotNamed => "leave --hub and `only` out, or add it".to_owned(),
         }
+    }
+}
+
+fn region_text(region: &str) -> String {
+    if region.is_empty() {
+        "it names no region".to_owned()
+    } else {
+        format!("it is in region `{region}`")
     }
 }
 

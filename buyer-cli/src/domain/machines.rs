@@ -48,6 +48,7 @@ impl Machines {
     /// One line per reason why some of them do not run a unit now, with what would have to change.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
+        let miners = |count: u32| format!("{count} of {} miners", self.connected);
         let mut lines = Vec::new();
         if self.connected == 0 {
             lines.push("no miner is connected to this hub: wait, or name another hub".to_owned());
@@ -82,14 +83,6 @@ impl Machines {
         let found = passing.into_iter().filter(|(count, _)| *count > 0);
         lines.extend(found.map(|(count, text)| format!("{} {text}", miners(count))));
         lines
-    }
-}
-
-fn miners(count: u32) -> String {
-    if count == 1 {
-        "1 miner:".to_owned()
-    } else {
-        format!("{count} miners:")
     }
 }
 

@@ -69,12 +69,14 @@ pub struct Units {
 impl Units {
     fn text(&self) -> String {
         let (pu, cost) = (pu_text(self.cu_done), gio_text(self.cost));
-        let mut text = format!("{}/{} units", self.done, self.total);
+        let word = if self.total == 1 { "unit" } else { "units" };
+        let mut text = format!("{}/{} {word}", self.done, self.total);
         if self.running > 0 {
             text.push_str(&format!(", {} running", self.running));
         }
         if self.miners > 0 {
-            text.push_str(&format!(" on {} miners", self.miners));
+            let word = if self.miners == 1 { "miner" } else { "miners" };
+            text.push_str(&format!(" on {} {word}", self.miners));
         }
         if self.cu_done > Cu(0) {
             text.push_str(&format!(", {pu} PU"));

@@ -69,9 +69,6 @@ impl Driver<'_> {
         if is_running {
             self.reach_moment(Moment::Running, "running")?;
         }
-        if stage >= DealStage::Assembling {
-            self.reach_moment(Moment::Computed, "the hub puts the result together")?;
-        }
         let terms = &self.dealt().deal.terms;
         let cu_done = Cu(message.cu_done);
         self.progress.units(Units {
@@ -83,6 +80,10 @@ impl Driver<'_> {
             miners: message.miners,
             cost: bill(terms.cap, cu_done, terms.price_per_pu),
         });
+        // After the counters, so that those of the last moment are seen with the stage they belong to.
+        if stage >= DealStage::Assembling {
+            self.reach_moment(Moment::Computed, "the hub puts the result together")?;
+        }
         Ok(stage >= DealStage::Posted)
     }
 
