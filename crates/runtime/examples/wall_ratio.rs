@@ -1,7 +1,7 @@
 //! How much longer a program takes here than under wasmtime alone, in one run, alternating.
 //!
 //! ```text
-//! wall_ratio NAME MODULE [--file GUEST_PATH=HOST_PATH]... [--stdin HOST_PATH] [--rounds N] [-- ARGS...]
+//! wall_ratio NAME MODULE [--file GUEST_PATH=HOST_PATH]... [--stdin HOST_PATH] [--rounds N] [--machine 0|1] [-- ARGS...]
 //! ```
 //!
 //! Prints one line of JSON. `wasm_wall_ratio` is the median of the rounds' ratios; compiling is not measured,
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use gio_content::image::{InputImage, OutputImage};
 use gio_protocol::{B256, Status};
-use gio_runtime::{Engine, EngineConfig, Program, RunControl, UnitLimits};
+use gio_runtime::{Engine, EngineConfig, MachineVersion, Program, RunControl, UnitLimits};
 use wasmtime::{Linker, Module, Store};
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
@@ -35,6 +35,7 @@ struct Task {
     module: Vec<u8>,
     input: InputImage,
     rounds: usize,
+    version: MachineVersion,
 }
 
 /// What a run answered, for comparing both sides.
@@ -81,7 +82,7 @@ fn main() -> Answer<()> {
 }
 
 fn task(mut args: impl Iterator<Item = String>) -> Answer<Task> {
-    let usage = "usage: wall_ratio NAME MODULE [--file GUEST=HOST]... [--stdin HOST] [--rounds N] [-- ARGS...]";
+    let usage = "usage: wall_ratio NAME MODULE [--file GUEST=HOST]... [--stdin HOST] [--rounds N] [--machine 0|1] [-- ARGS...]";
     let name = args.next().ok_or(usage)?;
     let module = fs::read(args.next().ok_or(usage)?)?;
     let mut input = InputImage {
@@ -89,11 +90,19 @@ fn task(mut args: impl Iterator<Item = String>) -> Answer<Task> {
         ..InputImage::default()
     };
     let mut rounds = ROUNDS;
+    let mut version = MachineVersion::Metered;
     while let Some(flag) = args.next() {
         match flag.as_str() {
             "--" => input.args.extend(args.by_ref().map(String::into_bytes)),
             "--stdin" => input.stdin = fs::read(args.next().ok_or(usage)?)?,
             "--rounds" => rounds = args.next().ok_or(usage)?.parse::<usize>()?.max(1),
+            "--machine" => {
+                version = match args.next().ok_or(usage)?.as_str() {
+                    "0" => MachineVersion::Metered,
+                    "1" => MachineVersion::Provable,
+                    _ => return Err(usage.into()),
+                }
+            }
             "--file" => {
                 let file = args.next().ok_or(usage)?;
                 let (guest, host) = file.split_once('=').ok_or(usage)?;
@@ -107,6 +116,7 @@ fn task(mut args: impl Iterator<Item = String>) -> Answer<Task> {
         module,
         input,
         rounds,
+        version,
     })
 }
 
@@ -125,7 +135,7 @@ impl Ours {
             pages_max: PAGES_MAX,
         })?;
         Ok(Self {
-            program: engine.load(&task.module)?,
+            program: engine.load_version(&task.module, task.version)?,
             engine,
             image: task.input.encode()?,
             cu: std::cell::Cell::new(0),

@@ -96,3 +96,17 @@ fn a_program_grows_to_its_pages_and_no_further() {
     let outcome = run_everywhere(&wasm, &InputImage::default(), &limits);
     assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 0));
 }
+
+#[test]
+fn a_program_grows_to_its_own_maximum_and_no_further() {
+    let text = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory 1 5)
+        (func (export "_start")
+          (if (i32.ne (memory.grow (i32.const 5)) (i32.const -1)) (then (call $exit (i32.const 1))))
+          (if (i32.ne (memory.grow (i32.const 4)) (i32.const 1)) (then (call $exit (i32.const 2))))
+          (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then (call $exit (i32.const 3))))
+          (if (i32.ne (memory.grow (i32.const -1)) (i32.const -1)) (then (call $exit (i32.const 4))))))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let outcome = run_everywhere(&wasm, &InputImage::default(), &LIMITS);
+    assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 0));
+}

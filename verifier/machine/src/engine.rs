@@ -293,6 +293,37 @@ impl Machine {
         bytes
     }
 
+    /// For tests of single functions: puts the machine before a call of the function at `pc`, with memories and globals
+    /// as they are. It has returned when [`Machine::pc`] is [`Machine::RETURNED`]; its results are the stack.
+    pub fn call(&mut self, pc: u32, arguments: &[u64]) {
+        self.pc = pc;
+        self.steps = 0;
+        let core = &mut self.core;
+        core.stack[..arguments.len()].copy_from_slice(arguments);
+        core.sp = arguments.len();
+        core.cu = state::START_CU;
+        core.locals = vec![0; 4];
+        (core.base, core.depth, core.slots) = (0, 0, 0);
+        core.frames = vec![Frame {
+            return_pc: Self::RETURNED,
+            slots: 0,
+            base: 0,
+            depth: 0,
+        }];
+        core.frames_low = 0;
+        core.halted = None;
+    }
+
+    /// Where the entry goes on behind its call.
+    pub const RETURNED: u32 = 2;
+
+    /// Executes until the called function has returned or the machine has halted.
+    pub fn run_call(&mut self) {
+        while self.core.halted.is_none() && self.pc != Self::RETURNED {
+            self.run_to(self.steps + 1);
+        }
+    }
+
     /// Keeps this state. Costs what changed since the last snapshot.
     pub fn snapshot(&mut self) -> Snapshot {
         let core = &mut self.core;

@@ -43,10 +43,10 @@ pub use limits::{
     INSTRUCTIONS_MAX, LOOP_COMPLEXITY, NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX,
     frame_slots,
 };
-pub use link::SHIM_MEMORY_EXPORT;
+pub use link::{LIBRARY_PREFIX, LIBRARY_START, SHIM_MEMORY_EXPORT};
 pub use prepare::{
     COUNTER_EXPORT, PAGES_EXPORT, Prepared, Provable, REFILL_MODULE, REFILL_NAME, STACK_EXPORT,
-    START_EXPORT, prepare, prepare_provable,
+    START_EXPORT, prepare, prepare_library, prepare_provable,
 };
 pub use program::{FunctionPlace, Origin, Program};
 pub use wasi::{Param, WASI_MODULE, WasiCall};

@@ -27,6 +27,11 @@ pub const SHIM_MEMORY_EXPORT: &str = "gio:shim";
 /// Where the guest's passive data segments begin in the shim's memory: behind the shim's cells and constants.
 pub(crate) const PASSIVE_BASE: u32 = 1 << 16;
 
+/// Export names of a library: its start function, and its own exports behind a prefix.
+pub const LIBRARY_START: &str = "start";
+/// See [`LIBRARY_START`].
+pub const LIBRARY_PREFIX: &str = "fn:";
+
 /// The cell that says where the shim's heap begins.
 const HEAP_CELL: i32 = 0x84;
 
@@ -54,16 +59,30 @@ pub(crate) fn passive_places(source: &Source<'_>) -> Result<(Vec<Option<u32>>, u
     Ok((places, end.next_multiple_of(HEAP_ALIGN)))
 }
 
+/// What is linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linking {
+    /// A command and the shim; only its beginning is exported.
+    Command,
+    /// A module without imports, whose functions tests call one by one.
+    Library,
+}
+
 /// The linked module.
 pub(crate) fn link(
     guest: &Source<'_>,
     bodies: &[FunctionBody<'_>],
+    linking: Linking,
     limits: &PrepareLimits,
 ) -> Result<Vec<u8>, PrepareError> {
-    let shim = Shim::parse(limits)?;
+    let shim = match linking {
+        Linking::Command => Shim::parse(limits)?,
+        Linking::Library => Shim::default(),
+    };
     let linker = Linker {
         guest,
         shim: &shim,
+        linking,
         heap: passive_places(guest)?.1,
     };
     linker.module(bodies).map_err(|error| encoding(&error))
@@ -127,6 +146,7 @@ impl Shim {
 struct Linker<'a> {
     guest: &'a Source<'a>,
     shim: &'a Shim,
+    linking: Linking,
     heap: u32,
 }
 
@@ -196,11 +216,7 @@ impl Linker<'_> {
             guest.parse_global_section(&mut globals, reader.clone())?;
             module.section(&globals);
         }
-        let mut exports = ExportSection::new();
-        exports.export("_start", ExportKind::Func, self.shim_export("_start"));
-        exports.export("memory", ExportKind::Memory, 0);
-        exports.export(SHIM_MEMORY_EXPORT, ExportKind::Memory, 1);
-        module.section(&exports);
+        module.section(&self.exports()?);
         if let Some(reader) = &sections.elements {
             let mut elements = ElementSection::new();
             guest.parse_element_section(&mut elements, reader.clone())?;
@@ -269,6 +285,31 @@ impl Linker<'_> {
         }
         memories.memory(memory(u64::from(self.heap.div_ceil(PAGE_BYTES)), None));
         Ok(memories)
+    }
+
+    fn exports(&self) -> Result<ExportSection, EncodeError> {
+        let mut exports = ExportSection::new();
+        exports.export("memory", ExportKind::Memory, 0);
+        exports.export(SHIM_MEMORY_EXPORT, ExportKind::Memory, 1);
+        if self.linking == Linking::Command {
+            exports.export("_start", ExportKind::Func, self.shim_export("_start"));
+            return Ok(exports);
+        }
+        exports.export("_start", ExportKind::Func, self.nothing());
+        let start = self.guest.start.map(|start| self.guest_function(start));
+        let start = start.unwrap_or_else(|| self.nothing());
+        exports.export(LIBRARY_START, ExportKind::Func, start);
+        if let Some(reader) = &self.guest.sections.exports {
+            for export in reader.clone() {
+                let export = export?;
+                if export.kind == ExternalKind::Func {
+                    let name = format!("{LIBRARY_PREFIX}{}", export.name);
+                    let function = self.guest_function(export.index);
+                    exports.export(&name, ExportKind::Func, function);
+                }
+            }
+        }
+        Ok(exports)
     }
 
     fn data(&self) -> Result<DataSection, EncodeError> {

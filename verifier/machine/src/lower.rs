@@ -31,6 +31,8 @@ pub(crate) struct Scope {
     pub(crate) type_numbers: BTreeMap<u32, usize>,
     pub(crate) segments: Vec<Segment>,
     pub(crate) global_depth: u8,
+    /// The most pages that the module itself lets the guest's memory have.
+    pub(crate) pages_max: Option<u64>,
 }
 
 /// A data segment as `memory.init` sees it.

@@ -14,7 +14,7 @@ use crate::emit::{self, Added, Extras, Plan, Writer};
 use crate::error::{PrepareError, check_size};
 use crate::features::{accepted, linked, refusal};
 use crate::limits::PrepareLimits;
-use crate::link::{link, with_shim};
+use crate::link::{Linking, link, with_shim};
 use crate::lower::{Lowered, Scope, lower};
 use crate::program::{Origin, Program};
 use crate::source::{Profile, Source};
@@ -63,6 +63,7 @@ pub fn prepare(module: &[u8], limits: &PrepareLimits) -> Result<Prepared, Prepar
         limits.module_bytes_max,
     )?;
     let mut scan = Scan::read(module, limits, Profile::Command)?;
+    scan.source.check_command()?;
     let code = Code::write(&mut scan.functions, &mut scan.source)?;
     scan.source.builds(&code)
 }
@@ -84,10 +85,27 @@ pub fn prepare_provable(module: &[u8], limits: &PrepareLimits) -> Result<Provabl
         module.len() as u64,
         limits.module_bytes_max,
     )?;
+    provable(module, Linking::Command, limits)
+}
+
+/// For tests of single functions: a module that imports nothing and need not be a command. Its exports can be called by
+/// [`crate::LIBRARY_PREFIX`] and their names, in the builds and with [`crate::Machine::call`].
+pub fn prepare_library(module: &[u8], limits: &PrepareLimits) -> Result<Provable, PrepareError> {
+    provable(module, Linking::Library, limits)
+}
+
+fn provable(
+    module: &[u8],
+    linking: Linking,
+    limits: &PrepareLimits,
+) -> Result<Provable, PrepareError> {
     let mut guest = Scan::read(module, limits, Profile::Command)?;
+    if linking == Linking::Command {
+        guest.source.check_command()?;
+    }
     guest.functions.check()?;
     let bodies: Vec<_> = guest.functions.bodies().collect();
-    let linked = link(&guest.source, &bodies, limits)?;
+    let linked = link(&guest.source, &bodies, linking, limits)?;
     let limits = with_shim(limits)?;
     let mut scan = Scan::read(&linked, &limits, Profile::Linked)?;
     let mut code = Code::write(&mut scan.functions, &mut scan.source)?;
@@ -131,7 +149,6 @@ impl<'a> Scan<'a> {
                 source.take(payload, limits)?;
             }
         }
-        source.check_command()?;
         Ok(Self { source, functions })
     }
 

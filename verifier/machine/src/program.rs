@@ -53,6 +53,7 @@ pub struct Program {
     pub(crate) table: Vec<u64>,
     pub(crate) memories: [Image; 2],
     functions: Vec<FunctionPlace>,
+    exports: BTreeMap<String, u32>,
 }
 
 impl Program {
@@ -72,6 +73,12 @@ impl Program {
     #[must_use]
     pub fn code(&self) -> &[Instruction] {
         &self.code
+    }
+
+    /// Where an exported function begins. A linked command exports `_start` alone.
+    #[must_use]
+    pub fn export(&self, name: &str) -> Option<u32> {
+        self.exports.get(name).copied()
     }
 
     /// The function that an instruction belongs to.
@@ -107,8 +114,11 @@ impl Program {
             code_depth,
             table_depth,
         };
+        let exported = source.exported.iter();
+        let exports = exported.map(|(name, function)| (name.clone(), placed.pc(*function)));
         Ok(Self {
             header,
+            exports: exports.collect(),
             code: placed.code,
             globals,
             global_depth,
@@ -148,6 +158,7 @@ pub(crate) fn scope(source: &Source<'_>) -> Result<Option<Scope>, PrepareError> 
         type_numbers: source.reachable().by_type,
         segments,
         global_depth: slot_depth(source.globals + passive + 1),
+        pages_max: source.pages_max.first().copied().flatten(),
     }))
 }
 

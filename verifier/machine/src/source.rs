@@ -87,8 +87,11 @@ pub(crate) struct Source<'a> {
     pub(crate) start: Option<u32>,
     /// The command's entry.
     pub(crate) command: Option<u32>,
-    /// Pages each memory begins with.
+    /// Exported functions, in order.
+    pub(crate) exported: Vec<(String, u32)>,
+    /// Pages each memory begins with, and the most that the module itself lets it have.
     pub(crate) pages: Vec<u64>,
+    pub(crate) pages_max: Vec<Option<u64>>,
     /// Types that instrumentation adds behind the source's own: no parameters, these results.
     result_types: BTreeMap<Vec<ValType>, u32>,
     pub(crate) sections: Sections<'a>,
@@ -146,6 +149,7 @@ impl<'a> Source<'a> {
                 for memory in reader.clone() {
                     let memory = memory.map_err(|error| refusal(&error, None))?;
                     self.pages.push(memory.initial);
+                    self.pages_max.push(memory.maximum);
                 }
                 self.sections.memories = Some(reader);
             }
@@ -220,6 +224,9 @@ impl<'a> Source<'a> {
                 return Err(PrepareError::ReservedExport {
                     name: export.name.to_owned(),
                 });
+            }
+            if export.kind == ExternalKind::Func {
+                self.exported.push((export.name.to_owned(), export.index));
             }
             if export.name == "_start" && export.kind == ExternalKind::Func {
                 let ty = &self.types[self.functions[export.index as usize] as usize];

@@ -13,7 +13,10 @@ impl Lowerer<'_, '_> {
             O::MemorySize { mem } => self.in_memory(Op::MemorySize, *mem),
             O::MemoryGrow { mem } => {
                 self.plain(Op::ChargeGrow)?;
-                self.in_memory(Op::MemoryGrow, *mem)
+                match self.scope.pages_max {
+                    Some(most) if *mem == 0 => self.limited_grow(most),
+                    _ => self.in_memory(Op::MemoryGrow, *mem),
+                }
             }
             O::MemoryCopy { dst_mem, src_mem } => {
                 self.plain(Op::ChargeBulk)?;
@@ -57,6 +60,26 @@ impl Lowerer<'_, '_> {
     fn global(&mut self, op: Op, global: u32) -> Result<(), PrepareError> {
         let depth = u16::from(self.scope.global_depth);
         self.emit(Instruction::new(op).a(depth).b(global))
+    }
+
+    /// `memory.grow` of a memory whose own maximum is less than what a unit may allow.
+    fn limited_grow(&mut self, most: u64) -> Result<(), PrepareError> {
+        let wanted = self.scratch(0);
+        self.local(Op::LocalTee, wanted)?;
+        self.in_memory(Op::MemorySize, 0)?;
+        // Both are 32 bits with zeros above, so the sum of 64 bits is exact.
+        self.plain(Op::I64Add)?;
+        self.emit(Instruction::new(Op::Const).imm(most))?;
+        self.plain(Op::I64GtU)?;
+        let (fits, end) = (self.label_ahead(), self.label_ahead());
+        self.jump(Op::JumpUnless, fits)?;
+        self.emit(Instruction::new(Op::Const).imm(u64::from(u32::MAX)))?;
+        self.jump(Op::Jump, end)?;
+        self.bind_here(fits);
+        self.local(Op::LocalGet, wanted)?;
+        self.in_memory(Op::MemoryGrow, 0)?;
+        self.bind_here(end);
+        Ok(())
     }
 
     /// `memory.init`: a copy out of the shim's memory, if the segment has so many bytes.

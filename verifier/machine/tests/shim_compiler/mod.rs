@@ -5,6 +5,7 @@
 //! `g8 g16 g32 g64 [address]` the guest's. No optimisation: what is written is what is executed.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod instructions;
 mod parser;
 mod tokens;
 
