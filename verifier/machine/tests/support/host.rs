@@ -1,10 +1,7 @@
 //! The barest host: hands out CU up to a limit, and records what the traced encoding tells it.
 
-use gio_machine::{
-    COUNTER_EXPORT, HOST_MODULE, HostCall, PAGES_EXPORT, Param, REFILL_MODULE, REFILL_NAME,
-    STACK_EXPORT,
-};
-use wasmtime::{Caller, Config, Engine, FuncType, Instance, Linker, Module, Store, Val, ValType};
+use gio_machine::{COUNTER_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT};
+use wasmtime::{Caller, Config, Engine, Instance, Linker, Module, Store, Val};
 
 /// Small, so that programs of a few hundred operators refill several times.
 const SLICE: i64 = 1000;
@@ -80,19 +77,6 @@ impl Guest {
         record("trace", Event::Operator);
         record("bulk", Event::Bulk);
         record("grow", Event::Grow);
-        for call in HostCall::ALL {
-            let value = |param: &Param| match param {
-                Param::I32 => ValType::I32,
-                Param::I64 => ValType::I64,
-            };
-            let params = call.params().iter().map(value);
-            let result = call.result().as_ref().map(value);
-            let ty = FuncType::new(module.engine(), params, result);
-            let never = |_: Caller<'_, Host>, _: &[Val], _: &mut [Val]| wasmtime::bail!("not here");
-            linker
-                .func_new(HOST_MODULE, call.name(), ty, never)
-                .unwrap();
-        }
         let host = Host {
             limit: i64::try_from(limit).unwrap(),
             ..Host::default()
@@ -129,17 +113,6 @@ impl Guest {
         }
     }
 
-    /// Most pages of a linked program's memory.
-    pub fn set_pages(&mut self, pages: u32) {
-        self.set(PAGES_EXPORT, Val::I32(pages.cast_signed()));
-    }
-
-    /// All of the limit for the next call.
-    pub fn reset(&mut self) {
-        self.store.data_mut().granted = 0;
-        self.set(COUNTER_EXPORT, Val::I64(0));
-    }
-
     pub fn memory(&mut self) -> &[u8] {
         let memory = self.instance.get_memory(&mut self.store, "memory").unwrap();
         memory.data(&self.store)
@@ -169,7 +142,7 @@ fn refill(mut caller: Caller<'_, Host>, left: i64, needed: i64) -> wasmtime::Res
     Ok(left + grant)
 }
 
-pub fn bits(value: &Val) -> u64 {
+fn bits(value: &Val) -> u64 {
     match value {
         Val::I32(bits) => u64::from(bits.cast_unsigned()),
         Val::I64(bits) => bits.cast_unsigned(),
