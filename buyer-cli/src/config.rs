@@ -36,6 +36,9 @@ fn cap_default_max() -> Gio {
 
 impl Config {
     /// The text of a new `config.toml`.
+    ///
+    /// # Panics
+    /// Never: a deployment is a flat table.
     #[must_use]
     pub fn text(rpc_url: &str, bootstrap: &[String], contracts: &Deployment) -> String {
         let mut text = String::from("# A buyer's configuration; `gio-buyer init` wrote it.\n\n");
@@ -52,16 +55,8 @@ impl Config {
             "# Most a job locks that names no cap.\ncap_default_max_gio = \"{CAP_DEFAULT_MAX}\"\n"
         );
         text.push_str("# Units that `run` and `check` run at a time; default: one per core.\n# sandboxes = 2\n\n");
-        let Deployment {
-            chain_id,
-            token,
-            factory,
-            whitelist,
-        } = contracts;
-        let _ = write!(
-            text,
-            "[contracts]\nchain_id = {chain_id}\ntoken = \"{token}\"\nfactory = \"{factory}\"\nwhitelist = \"{whitelist}\"\n"
-        );
+        let contracts = toml::to_string(contracts).expect("addresses and a number are TOML");
+        let _ = write!(text, "[contracts]\n{contracts}");
         text
     }
 }
@@ -73,11 +68,15 @@ mod tests {
     use super::*;
 
     fn deployment() -> Deployment {
+        let least = Deployment::new(
+            31337,
+            Address::repeat_byte(1),
+            Address::repeat_byte(2),
+            Address::repeat_byte(3),
+        );
         Deployment {
-            chain_id: 31337,
-            token: Address::repeat_byte(1),
-            factory: Address::repeat_byte(2),
-            whitelist: Address::repeat_byte(3),
+            app_pool: Some(Address::repeat_byte(4)),
+            ..least
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use gio_agent::files::{Access, write_durably};
 use gio_agent::{Home, Role};
-use gio_evm::devnet::{DeployParams, deploy};
+use gio_evm::devnet::{DeployParams, Numbers, deploy};
 use gio_evm::{Chain, Deployment};
 use gio_keys::MachineKey;
 use gio_net::peer_id_of;
@@ -28,6 +28,8 @@ pub struct Settings {
     pub cores_per_miner: u32,
     pub net_price: String,
     pub window_seconds: u64,
+    /// What answers for each miner's claims, in whole GIO; 0: no bond.
+    pub bond: u64,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             cores_per_miner: 1,
             net_price: "0.01".to_owned(),
             window_seconds: 3600,
+            bond: 10,
         }
     }
 }
@@ -108,6 +111,7 @@ impl Devnet {
             settings,
             ports,
         };
+        net.set_up_votes().await?;
         net.set_up_hub().await?;
         for number in 0..net.settings.miners {
             net.set_up_miner(number).await?;
@@ -254,6 +258,17 @@ impl Devnet {
             .expect("the network's own connection has a key")
     }
 
+    /// Votes count where they are delegated: the holder of the supply can decide alone.
+    async fn set_up_votes(&self) -> Result<()> {
+        let holder = self.holder();
+        if self.chain.votes(holder).await?.is_zero() {
+            self.chain.delegate_votes(holder).await?;
+            // They count from the next second on.
+            self.anvil.pass(1).await?;
+        }
+        Ok(())
+    }
+
     async fn set_up_hub(&self) -> Result<()> {
         if self.folder.join("hub/config.toml").exists() {
             return Ok(());
@@ -330,9 +345,14 @@ impl Devnet {
             &cores,
         ];
         self.init("gio-miner", &name, &args).await?;
-        self.anvil
-            .fund_gas(self.key(&name, Role::Miner)?.address())
-            .await
+        let miner = self.key(&name, Role::Miner)?.address();
+        self.anvil.fund_gas(miner).await?;
+        if self.settings.bond > 0 {
+            let bond = Gio::from_whole(self.settings.bond)?;
+            self.chain.send_gio(miner, bond).await?;
+            run(self.agent("gio-miner", &name, &["bond", &bond.to_string()])).await?;
+        }
+        Ok(())
     }
 
     async fn set_up_buyer(&self) -> Result<()> {
@@ -385,7 +405,8 @@ async fn deployment(folder: &Path, anvil: &LocalChain) -> Result<Deployment> {
         return serde_json::from_slice(&fs::read(&path)?).context("contracts.json is damaged");
     }
     let holder = MachineKey::from_bytes(&DEPLOYER_KEY)?.address();
-    let params = DeployParams::of_the_design(holder, holder);
+    let numbers = Numbers::of_a_development_network();
+    let params = DeployParams::with(numbers, holder, holder);
     let deployment = deploy(&anvil.rpc_url, DEPLOYER_KEY, &artifacts(), params).await?;
     write_durably(
         &path,

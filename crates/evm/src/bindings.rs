@@ -8,6 +8,8 @@
     reason = "generated code"
 )]
 
+pub(crate) mod government;
+
 use alloy::sol;
 
 sol!(

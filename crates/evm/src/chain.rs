@@ -1,15 +1,21 @@
 //! One connection to one market on one chain.
 
+mod apps;
+mod audit;
 mod deals;
 mod events;
 mod factory;
+mod government;
+mod miners;
+mod payouts;
+mod standing;
 mod token;
 mod wallet;
 
 use std::sync::Arc;
 
 use alloy::primitives::TxKind;
-use alloy::rpc::types::{BlockNumberOrTag, TransactionReceipt};
+use alloy::rpc::types::{BlockId, BlockNumberOrTag, TransactionReceipt};
 use alloy::sol_types::SolCall;
 use gio_protocol::{Address, B256, Domain, U256};
 
@@ -17,8 +23,10 @@ use crate::bindings::{GioToken, HubFactory};
 use crate::deployment::Deployment;
 use crate::error::{ChainError, ConnectError, SendError};
 use crate::info::{BlockHead, TxInfo};
-use crate::rpc::{Rpc, Timing};
+use crate::rpc::{Poll, Rpc, Timing};
 use crate::sender::{Order, Sender};
+
+pub use payouts::PostedPayout;
 
 /// A connection: cheap to clone, shared by everything in a process that uses the same key.
 ///
@@ -161,6 +169,54 @@ impl Chain {
             });
         }
         Ok(self.tx_info(&receipt))
+    }
+
+    /// An address of the deployment that not every market has.
+    fn deployed(
+        &self,
+        contract: &'static str,
+        pick: impl Fn(&Deployment) -> Option<Address>,
+    ) -> Result<Address, ChainError> {
+        pick(&self.inner.deployment).ok_or(ChainError::NotDeployed { contract })
+    }
+
+    /// Asks a contract, at the newest block; the call is taken, so that several can be asked at once.
+    async fn ask<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return, ChainError> {
+        self.inner.rpc.view(to, &call).await
+    }
+
+    /// Asks a contract as of a block, so that several answers fit together.
+    async fn at<C: SolCall>(
+        &self,
+        at: BlockHead,
+        to: Address,
+        call: C,
+    ) -> Result<C::Return, ChainError> {
+        let block = BlockId::number(at.number);
+        self.inner.rpc.view_at(block, to, &call).await
+    }
+
+    /// Waits until nothing this account sent before is under way, for commands that decide by a look at the chain what to
+    /// send: one of before that is mined afterwards would do the same thing twice.
+    ///
+    /// # Errors
+    /// [`SendError`]; transient while a transaction is still waiting.
+    pub async fn await_own(&self) -> Result<(), SendError> {
+        let sender = self.inner.sender.as_ref().ok_or(SendError::KeyMissing)?;
+        let end = tokio::time::Instant::now() + self.inner.rpc.timing().receipt;
+        let mut poll = Poll::default();
+        loop {
+            let mined = sender.count(BlockNumberOrTag::Latest).await?;
+            if sender.count(BlockNumberOrTag::Pending).await? <= mined {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= end {
+                let message = "earlier transactions of this account are not mined yet".to_owned();
+                let method = "eth_getTransactionCount";
+                return Err(ChainError::Busy { method, message }.into());
+            }
+            poll.pause().await;
+        }
     }
 
     /// The one way every call of ours that changes something goes.

@@ -1,8 +1,10 @@
 //! Between the contracts' generated types and our words. The only place where both are named.
 
 mod event;
+mod government;
 mod revert;
 
+use alloy::primitives::Bytes;
 use gio_protocol::{
     Address, B256, Claim, Cu, DealId, DealStage, DealTerms, Gio, PricePerPu, SumNode, U256,
     UnitLeaf, UnixSeconds, VerificationMode,
@@ -13,7 +15,7 @@ use crate::deployment::WalletParameters;
 use crate::error::ChainError;
 use crate::info::{DealInfo, FalseBill, HubInfo, HubKind, HubRecord, Permit, SumStep, WalletState};
 
-pub(crate) use event::wallet_log;
+pub(crate) use event::{place, wallet_log};
 
 /// A value of the chain that has no place in our words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +68,54 @@ fn hub_kind(kind: u8) -> Result<HubKind, OutOfRange> {
         2 => HubKind::Other,
         _ => return Err(OutOfRange::new("hub kind", U256::from(kind))),
     })
+}
+
+/// Reads a value of the chain as one of ours.
+pub(crate) trait Read<T>: Sized {
+    /// `field` names it if it does not fit.
+    fn read(field: &'static str, value: T) -> Result<Self, OutOfRange>;
+}
+
+macro_rules! read_as_it_is {
+    ($($type:ty),*) => {
+        $(impl Read<$type> for $type {
+            fn read(_: &'static str, value: Self) -> Result<Self, OutOfRange> {
+                Ok(value)
+            }
+        })*
+    };
+}
+read_as_it_is!(
+    Address,
+    B256,
+    U256,
+    String,
+    bool,
+    u8,
+    u16,
+    u32,
+    u64,
+    Vec<Address>,
+    Vec<Bytes>
+);
+
+impl Read<u128> for Gio {
+    fn read(field: &'static str, value: u128) -> Result<Self, OutOfRange> {
+        gio(field, U256::from(value))
+    }
+}
+
+impl Read<u64> for UnixSeconds {
+    fn read(_: &'static str, value: u64) -> Result<Self, OutOfRange> {
+        Ok(Self(value))
+    }
+}
+
+impl Read<U256> for UnixSeconds {
+    fn read(field: &'static str, value: U256) -> Result<Self, OutOfRange> {
+        let seconds = u64::try_from(value);
+        seconds.map(Self).map_err(|_| OutOfRange::new(field, value))
+    }
 }
 
 /// Block time zero means "not yet" everywhere in the contracts.

@@ -50,6 +50,12 @@ pub enum ChainError {
     /// The contract rejected the question.
     #[error("the contract rejected the call: {0}")]
     Reverted(RevertReason),
+    /// The market's addresses do not name the contract this needs.
+    #[error("the deployment names no {contract}")]
+    NotDeployed {
+        /// Its name.
+        contract: &'static str,
+    },
     /// The answer cannot be read as what was asked for.
     #[error("the answer to `{question}` cannot be read: {problem}")]
     Unreadable {
@@ -76,6 +82,7 @@ impl ChainError {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Busy { .. } => true,
             Self::Refused { .. }
             | Self::Reverted(_)
+            | Self::NotDeployed { .. }
             | Self::Unreadable { .. }
             | Self::Contradiction { .. } => false,
         }

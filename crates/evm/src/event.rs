@@ -1,6 +1,10 @@
 //! What a hub's wallet says, with the place it said it at.
 
+mod government;
+
 use gio_protocol::{Address, B256, Cu, DealId, DealTerms, Gio, U256, UnixSeconds};
+
+pub use government::{GovernmentEvent, GovernmentLog};
 
 /// Where a log stands. Together with the block hash this names it across reorganisations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

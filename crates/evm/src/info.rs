@@ -1,5 +1,8 @@
 //! What the chain says, in our words.
 
+mod government;
+mod market;
+
 use gio_protocol::{
     Address, B256, Claim, Cu, DealStage, Gio, Signature, SumNode, UnitLeaf, UnixSeconds,
 };
@@ -7,6 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::WalletParameters;
 use crate::event::{WalletEvent, WalletLog};
+
+pub use government::{
+    Action, BucketInfo, CaseInfo, CaseKind, CaseOutcome, EpochInfo, Level, ProposalInfo,
+    ProposalState, StandingInfo, Support, VotingRules,
+};
+pub use market::{AppInfo, AppKind, KeyInfo, MinerInfo, RegistryRules, ReleaseDraft, ReleaseInfo};
 
 /// A block, as far as anyone here needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

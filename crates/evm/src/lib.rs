@@ -9,6 +9,7 @@
 //! signed for the deployment's chain id, and answers that contradict themselves are refused
 //! ([`ChainError::Contradiction`]). An RPC that lies consistently is not detected here.
 
+mod audit;
 mod bindings;
 mod chain;
 mod convert;
@@ -22,14 +23,19 @@ mod revert;
 mod rpc;
 mod sender;
 
-pub use chain::Chain;
+pub use audit::{
+    Audit, Books, DealBook, Difference, Entry, MinerBook, PayoutBook, Terms as AuditTerms, Transfer,
+};
+pub use chain::{Chain, PostedPayout};
 pub use deployment::{Deployment, WalletParameters};
 pub use error::{ChainError, ConnectError, SendError};
-pub use event::{LogPlace, WalletEvent, WalletLog};
+pub use event::{GovernmentEvent, GovernmentLog, LogPlace, WalletEvent, WalletLog};
 pub use info::{
-    BlockHead, DealInfo, FalseBill, HubInfo, HubKind, HubRecord, PayoutClaim, Permit, SumStep,
-    TxInfo, WalletInfo, WalletState,
+    Action, AppInfo, AppKind, BlockHead, BucketInfo, CaseInfo, CaseKind, CaseOutcome, DealInfo,
+    EpochInfo, FalseBill, HubInfo, HubKind, HubRecord, KeyInfo, Level, MinerInfo, PayoutClaim,
+    Permit, ProposalInfo, ProposalState, RegistryRules, ReleaseDraft, ReleaseInfo, StandingInfo,
+    SumStep, Support, TxInfo, VotingRules, WalletInfo, WalletState,
 };
-pub use payout::{PayoutError, PayoutTree};
-pub use revert::RevertReason;
+pub use payout::{LeafFile, LeafFileError, PayoutError, PayoutTree};
+pub use revert::{GovernmentRevert, RevertReason};
 pub use rpc::Timing;

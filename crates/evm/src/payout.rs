@@ -6,6 +6,10 @@ use thiserror::Error;
 
 use crate::info::PayoutClaim;
 
+mod file;
+
+pub use file::{LeafFile, LeafFileError};
+
 /// A tree of depth 20 keeps every proof below 1 KiB; the wallet refuses more.
 const COUNT_MAX: usize = 1 << 20;
 /// A node is this much of a hash, then its sum.
@@ -71,6 +75,12 @@ impl PayoutTree {
             .unwrap_or_default()
     }
 
+    /// What a wallet keeps of it, in the first 24 bytes.
+    #[must_use]
+    pub fn root(&self) -> B256 {
+        root_of(self.count, self.top())
+    }
+
     /// How many leaves it has.
     #[must_use]
     pub fn count(&self) -> u32 {
@@ -81,6 +91,18 @@ impl PayoutTree {
     #[must_use]
     pub fn net(&self) -> Gio {
         Gio::from_units(sum(self.top()))
+    }
+
+    /// A leaf: who, and how much.
+    #[must_use]
+    pub fn leaf(&self, index: u32) -> Option<(Address, Gio)> {
+        self.nets.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// All leaves, in the order of their indexes.
+    #[must_use]
+    pub fn leaves(&self) -> &[(Address, Gio)] {
+        &self.nets
     }
 
     /// What a miner shows to be paid its leaf of `epoch`; `None` beyond the last leaf.
@@ -123,6 +145,16 @@ impl PayoutClaim {
         }
         found == Some(top)
     }
+}
+
+/// What a wallet keeps of a payout, in the first 24 bytes of the word: it names the count and, in the node, the total.
+pub(crate) fn root_of(count: u32, top: B256) -> B256 {
+    let mut preimage = vec![0x02];
+    preimage.extend(count.to_be_bytes());
+    preimage.extend(top);
+    let mut root = keccak256(preimage);
+    root.0[HASH_BYTES..].fill(0);
+    root
 }
 
 fn leaf(index: u32, miner: Address, net: Gio) -> B256 {

@@ -1,10 +1,14 @@
 //! Why a contract said no: its custom errors as values. No caller compares texts.
 
+mod government;
+
 use alloy::primitives::Bytes;
 use gio_protocol::{Address, B256, Cu, DealId, DealStage, Gio, U256, UnixSeconds};
 use thiserror::Error;
 
 use crate::info::WalletState;
+
+pub use government::GovernmentRevert;
 
 /// A custom error of our contracts, with the values that explain it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -199,6 +203,10 @@ pub enum RevertReason {
     NotMinter { caller: Address, minter: Address },
     #[error("a token needs a minter")]
     MinterZero,
+
+    // The government, applications and miners' bonds.
+    #[error(transparent)]
+    Government(GovernmentRevert),
 
     // Everything else.
     /// An error of a library our contracts use, which no correct call meets.

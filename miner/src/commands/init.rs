@@ -23,7 +23,7 @@ pub fn run(home: &Home, args: &Init) -> Result<(), UserError> {
             .hint("--contracts names the file with the addresses of the contracts")
     })?;
     let contracts: Deployment = serde_json::from_str(&text).map_err(|error| {
-        usage(error).hint("the file holds chain_id, token, factory and whitelist as JSON")
+        usage(error).hint("the file must be a deployment's addresses as JSON: chain_id, token, factory, whitelist and others")
     })?;
     let text = config_text(args, &contracts);
     Config::parse(&home.config_path(), &text).map_err(usage)?;
@@ -53,12 +53,7 @@ fn config_text(args: &Init, contracts: &Deployment) -> String {
     let defaults = MinerConfig::default();
     let quoted = |text: &String| format!("{text:?}");
     let list = |texts: &[String]| texts.iter().map(quoted).collect::<Vec<_>>().join(", ");
-    let Deployment {
-        chain_id,
-        token,
-        factory,
-        whitelist,
-    } = contracts;
+    let contracts = toml::to_string(contracts).expect("addresses and a number are TOML");
     let price = args.min_price.map_or(defaults.net_price_min, PricePerPu).0;
     format!(
         r#"# gio-miner. Every key is explained in config.example.toml. Amounts are GIO in quotes.
@@ -68,11 +63,7 @@ bootstrap = [{bootstrap}]
 mdns = {mdns}
 
 [contracts]
-chain_id = {chain_id}
-token = "{token}"
-factory = "{factory}"
-whitelist = "{whitelist}"
-
+{contracts}
 [miner]
 cores = {cores}
 prefetch = {prefetch}

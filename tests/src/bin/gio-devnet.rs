@@ -172,9 +172,38 @@ async fn up(dir: &Path) -> Result<()> {
         paths::agent("gio-chain").display(),
         net.folder.join("coin").display()
     );
+    print_voting(&net);
     shutdown_signal().await;
     println!("stopping");
     net.stop().await
+}
+
+/// How to vote here: the account that holds the supply is the first of every development chain.
+fn print_voting(net: &Devnet) {
+    let key = B256::from(gio_e2e::chain::DEPLOYER_KEY);
+    let hub = format!(
+        "{} --home {}",
+        paths::agent("gio-hub").display(),
+        net.folder.join("hub").display()
+    );
+    println!("  {hub} wallet audit");
+    println!("\nvote; a decision takes 70 s here, docs/governance.md has every command:");
+    println!("  export PATH={}:$PATH", parent(&paths::foundry("cast")));
+    println!("  export ETH_RPC_URL={}", net.anvil.rpc_url);
+    println!(
+        "  export ADDRESSES={}",
+        net.folder.join("contracts.json").display()
+    );
+    println!("  SIGN=\"--private-key {key}\" ME=$(cast wallet address --private-key {key})");
+    let deployment = net.chain.deployment();
+    if let (Some(dao), Some(cases)) = (deployment.dao, deployment.cases) {
+        println!("  cast call {dao} \"proposalCount()(uint256)\"");
+        println!("  cast call {cases} \"caseCount()(uint256)\"");
+    }
+}
+
+fn parent(path: &Path) -> String {
+    path.parent().unwrap_or(path).display().to_string()
 }
 
 /// Empties the demo's folder, but only one that a demo made.

@@ -1,12 +1,12 @@
-//! What wallets said, page by page.
+//! What contracts said, page by page.
 
 use std::ops::RangeInclusive;
 
 use alloy::rpc::types::{Filter, Log, TransactionReceipt};
-use gio_protocol::Address;
+use gio_protocol::{Address, UnixSeconds};
 
 use super::Chain;
-use crate::convert::wallet_log;
+use crate::convert::{place, wallet_log};
 use crate::error::ChainError;
 use crate::event::WalletLog;
 
@@ -28,14 +28,45 @@ impl Chain {
         from_block: u64,
         to_block: u64,
     ) -> Result<Vec<WalletLog>, ChainError> {
-        let mut events = Vec::new();
-        let mut from = from_block;
-        let mut blocks = BLOCKS_MAX;
-        while from <= to_block {
-            let page = from..=to_block.min(from.saturating_add(blocks - 1));
-            match self.page(wallet, page.clone()).await {
+        let filter = Filter::new().address(wallet);
+        let logs = self.logs(&filter, from_block..=to_block).await?;
+        let read = |log| wallet_log(log, wallet, self.chain_id());
+        logs.iter().map(read).collect()
+    }
+
+    /// The first block whose time is not before `time`: events since a wallet was listed are asked from here on, because
+    /// a deployment's addresses do not say at which height it was made. The head if none is that young.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn first_block_since(&self, time: UnixSeconds) -> Result<u64, ChainError> {
+        let (mut low, mut high) = (0, self.head().await?.number);
+        // Block times never fall, so halving finds it in about log2(height) questions.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.block(middle).await?.time < time {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// All logs of a filter in these blocks, in order.
+    pub(super) async fn logs(
+        &self,
+        filter: &Filter,
+        blocks: RangeInclusive<u64>,
+    ) -> Result<Vec<Log>, ChainError> {
+        let mut found = Vec::new();
+        let mut from = *blocks.start();
+        let mut count = BLOCKS_MAX;
+        while from <= *blocks.end() {
+            let page = from..=(*blocks.end()).min(from.saturating_add(count - 1));
+            match self.page(filter, page.clone()).await {
                 Ok(logs) => {
-                    events.extend(logs);
+                    found.extend(logs);
                     from = page.end().saturating_add(1);
                     if *page.end() == u64::MAX {
                         break;
@@ -45,40 +76,34 @@ impl Chain {
                 Err(ChainError::Refused { .. } | ChainError::Busy { .. })
                     if page.start() < page.end() =>
                 {
-                    blocks = (blocks / 2).max(1);
-                    tracing::debug!(blocks, "asking for fewer blocks at once");
+                    count = (count / 2).max(1);
+                    tracing::debug!(blocks = count, "asking for fewer blocks at once");
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(events)
+        Ok(found)
     }
 
     async fn page(
         &self,
-        wallet: Address,
+        filter: &Filter,
         blocks: RangeInclusive<u64>,
-    ) -> Result<Vec<WalletLog>, ChainError> {
-        let filter = Filter::new()
-            .address(wallet)
+    ) -> Result<Vec<Log>, ChainError> {
+        let filter = filter
+            .clone()
             .from_block(*blocks.start())
             .to_block(*blocks.end());
         let logs: Vec<Log> = self.inner.rpc.ask(METHOD, (filter,)).await?;
-        let events = logs
-            .iter()
-            .map(|log| wallet_log(log, wallet, self.chain_id()))
-            .collect::<Result<Vec<_>, _>>()?;
-        check_order(&events, &blocks)?;
-        Ok(events)
+        check_order(&logs, &blocks)?;
+        Ok(logs)
     }
 
     /// The called wallet's events in a receipt. One that cannot be read is left out: the transaction did its work, and
     /// [`Self::wallet_events`] reports the trouble.
     pub(super) fn events_of(&self, receipt: &TransactionReceipt) -> Vec<WalletLog> {
-        let deployment = self.inner.deployment;
-        let Some(wallet) = receipt.to.filter(|to| {
-            ![deployment.token, deployment.factory, deployment.whitelist].contains(to)
-        }) else {
+        let is_wallet = |to: &Address| !self.inner.deployment.contracts().any(|other| other == *to);
+        let Some(wallet) = receipt.to.filter(is_wallet) else {
             return Vec::new();
         };
         let logs = receipt.logs().iter().filter(|log| log.address() == wallet);
@@ -94,19 +119,26 @@ impl Chain {
 }
 
 /// Inside the blocks asked for, and strictly in order: nothing twice.
-fn check_order(events: &[WalletLog], blocks: &RangeInclusive<u64>) -> Result<(), ChainError> {
-    let place = |log: &WalletLog| (log.place.block, log.place.index);
-    let stray = events.iter().find(|log| !blocks.contains(&log.place.block));
-    let unordered = events
-        .windows(2)
-        .find(|pair| place(&pair[0]) >= place(&pair[1]));
-    let problem = match (stray, unordered) {
-        (Some(log), _) => format!("a log of block {} for {blocks:?}", log.place.block),
-        (None, Some(pair)) => format!("log {:?} before {:?}", place(&pair[0]), place(&pair[1])),
-        (None, None) => return Ok(()),
-    };
-    Err(ChainError::Contradiction {
-        question: METHOD,
-        problem,
-    })
+fn check_order(logs: &[Log], blocks: &RangeInclusive<u64>) -> Result<(), ChainError> {
+    let mut last = None;
+    for log in logs {
+        let Some(place) = place(log) else {
+            let problem = "a log without block, transaction or index";
+            return Err(ChainError::unreadable(METHOD, problem));
+        };
+        let at = (place.block, place.index);
+        let problem = if !blocks.contains(&place.block) {
+            format!("a log of block {} for {blocks:?}", place.block)
+        } else if last.is_some_and(|last| last >= at) {
+            format!("log {last:?} before {at:?}")
+        } else {
+            last = Some(at);
+            continue;
+        };
+        return Err(ChainError::Contradiction {
+            question: METHOD,
+            problem,
+        });
+    }
+    Ok(())
 }

@@ -1,7 +1,5 @@
 //! A hub's wallet: its figures, registration and payouts.
 
-use alloy::rpc::types::BlockId;
-use alloy::sol_types::SolCall;
 use gio_protocol::{Address, B256, DealTerms, Gio, U256};
 
 use super::Chain;
@@ -18,7 +16,15 @@ impl Chain {
     /// # Errors
     /// [`ChainError`].
     pub async fn wallet(&self, wallet: Address) -> Result<WalletInfo, ChainError> {
-        let at = self.head().await?;
+        self.wallet_at(wallet, self.head().await?).await
+    }
+
+    /// [`Self::wallet`] as of a block.
+    pub(super) async fn wallet_at(
+        &self,
+        wallet: Address,
+        at: BlockHead,
+    ) -> Result<WalletInfo, ChainError> {
         let (config, state, registered_at, suspected_at, ledger, unclaimed, free, balance) = tokio::try_join!(
             self.at(at, wallet, HubWallet::configCall {}),
             self.at(at, wallet, HubWallet::stateCall {}),
@@ -204,17 +210,5 @@ impl Chain {
     ) -> Result<bool, ChainError> {
         let call = HubWallet::isClaimedCall { epoch, index };
         self.inner.rpc.view(wallet, &call).await
-    }
-
-    async fn at<C: SolCall>(
-        &self,
-        at: BlockHead,
-        to: Address,
-        call: C,
-    ) -> Result<C::Return, ChainError> {
-        self.inner
-            .rpc
-            .view_at(BlockId::number(at.number), to, &call)
-            .await
     }
 }

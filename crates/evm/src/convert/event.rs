@@ -37,7 +37,8 @@ pub(crate) fn wallet_log(
     })
 }
 
-fn place(log: &Log) -> Option<LogPlace> {
+/// Where a log stands; `None` if it is pending.
+pub(crate) fn place(log: &Log) -> Option<LogPlace> {
     Some(LogPlace {
         block: log.block_number?,
         block_hash: log.block_hash?,

@@ -9,7 +9,8 @@ use crate::bindings::GioToken::GioTokenErrors as T;
 use crate::bindings::HubFactory::HubFactoryErrors as F;
 use crate::bindings::HubWallet::HubWalletErrors as W;
 use crate::bindings::Whitelist::WhitelistErrors as L;
-use crate::revert::RevertReason;
+use crate::bindings::government as g;
+use crate::revert::{GovernmentRevert, RevertReason};
 
 impl RevertReason {
     /// Reads what a call reverted with.
@@ -28,10 +29,24 @@ fn custom(data: &[u8]) -> Option<RevertReason> {
         token(error)
     } else if let Ok(error) = L::abi_decode(data) {
         whitelist(error)
+    } else if let Ok(error) = F::abi_decode(data) {
+        factory(error)
+    } else if let Some(read) = GovernmentRevert::from_data(data) {
+        read.map(RevertReason::Government)
     } else {
-        factory(F::abi_decode(data).ok()?)
+        Ok(RevertReason::Library(library(data)?))
     };
     read.ok()
+}
+
+/// Errors of the libraries under the government's contracts.
+fn library(data: &[u8]) -> Option<String> {
+    let name = |error: &dyn std::fmt::Debug| format!("{error:?}");
+    g::Dao::DaoErrors::abi_decode(data)
+        .map(|error| name(&error))
+        .or_else(|_| g::Timelock::TimelockErrors::abi_decode(data).map(|error| name(&error)))
+        .or_else(|_| g::Cases::CasesErrors::abi_decode(data).map(|error| name(&error)))
+        .ok()
 }
 
 fn standard(data: &Bytes) -> RevertReason {
@@ -282,7 +297,9 @@ mod tests {
     use super::*;
 
     /// Errors of the libraries our contracts use, which no correct call meets.
-    const LIBRARY: [&str; 18] = [
+    const LIBRARY: [&str; 38] = [
+        "AccessControlBadConfirmation",
+        "AccessControlUnauthorizedAccount",
         "CheckpointUnorderedInsertion",
         "CloneArgumentsTooLong",
         "Create2EmptyBytecode",
@@ -295,15 +312,47 @@ mod tests {
         "ERC20InvalidSender",
         "ERC20InvalidSpender",
         "ERC5805FutureLookup",
+        "ERC6372InconsistentClock",
+        "FailedCall",
         "FailedDeployment",
+        "GovernorAlreadyQueuedProposal",
+        "GovernorDisabledDeposit",
+        "GovernorInvalidProposalLength",
+        "GovernorInvalidQuorumFraction",
+        "GovernorInvalidVoteParams",
+        "GovernorInvalidVotingPeriod",
+        "GovernorOnlyExecutor",
+        "GovernorProposalQueueingFailed",
+        "GovernorProposalQueueingNotRequired",
+        "GovernorRestrictedProposer",
+        "GovernorUnableToCancel",
         "InsufficientBalance",
         "InvalidAccountNonce",
         "SafeCastOverflowedUintDowncast",
         "SafeERC20FailedOperation",
+        "StringsInsufficientHexLength",
+        "TimelockInsufficientDelay",
+        "TimelockInvalidOperationLength",
+        "TimelockUnauthorizedCaller",
+        "TimelockUnexecutedPredecessor",
         "VotesExpiredSignature",
     ];
     /// Library errors with a text, which this test does not encode.
     const WITH_TEXT: [&str; 2] = ["InvalidShortString", "StringTooLong"];
+
+    const CONTRACTS: [&str; 11] = [
+        "AppPool",
+        "Cases",
+        "Dao",
+        "GioToken",
+        "HubFactory",
+        "HubWallet",
+        "MinerRegistry",
+        "Standing",
+        "Timelock",
+        "Treasury",
+        "Whitelist",
+    ];
 
     fn errors(contract: &str) -> Vec<Error> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/abi");
@@ -314,7 +363,7 @@ mod tests {
 
     #[test]
     fn every_error_of_our_contracts_has_a_name_of_ours() {
-        for contract in ["HubWallet", "HubFactory", "Whitelist", "GioToken"] {
+        for contract in CONTRACTS {
             for error in errors(contract) {
                 let mut data = error.selector().to_vec();
                 data.resize(4 + 32 * error.inputs.len(), 0);

@@ -106,12 +106,7 @@ async fn a_silent_or_senseless_address_is_refused() {
     let anvil = start_anvil();
     let url = anvil.endpoint();
     drop(anvil);
-    let deployment = Deployment {
-        chain_id: CHAIN_ID,
-        token: Address::ZERO,
-        factory: Address::ZERO,
-        whitelist: Address::ZERO,
-    };
+    let deployment = Deployment::new(CHAIN_ID, Address::ZERO, Address::ZERO, Address::ZERO);
     assert!(refuse(&url, deployment).await.is_transient());
     for bad in ["", "127.0.0.1:8545", "ftp://127.0.0.1/"] {
         assert!(

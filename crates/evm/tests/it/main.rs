@@ -5,6 +5,7 @@
     reason = "what a test cannot set up, fails the test"
 )]
 
+mod audit;
 mod connect;
 mod cycle;
 mod faults;
