@@ -43,6 +43,17 @@ enum Command {
     },
     /// Print the hub's account
     Address,
+    /// Look into a wallet's books
+    #[command(subcommand)]
+    Wallet(commands::Wallet),
+    /// Pay an epoch's miners by statistics: one transaction, and each miner claims its part with a proof
+    ///
+    /// Killed in the middle and run again, it goes on where it was; the same statistics are not paid twice.
+    Payout(commands::Payout),
+    /// End the payout period: the fee goes to the treasury, stake and locked sum are free again
+    Payday(commands::Period),
+    /// Send the free balance of an idle wallet to the hub's account
+    Withdraw(commands::Period),
     /// Take no new deals; those under way are finished
     ///
     /// A hub that was stopped takes new deals again when it starts.
@@ -125,6 +136,10 @@ async fn run(home: &Home, command: Command) -> Result<(), UserError> {
         Command::Start => crate::run::start(home).await,
         Command::Status { json } => commands::status(home, json).await,
         Command::Address => commands::address(home),
+        Command::Wallet(command) => commands::wallet(home, command).await,
+        Command::Payout(args) => commands::payout(home, args).await,
+        Command::Payday(args) => commands::payday(home, args).await,
+        Command::Withdraw(args) => commands::withdraw(home, args).await,
         Command::Drain { wait } => commands::drain(home, wait).await,
         Command::Resume => commands::tell(home, Request::Resume).await,
         Command::Reload => commands::tell(home, Request::Reload).await,

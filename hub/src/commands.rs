@@ -5,9 +5,12 @@
     reason = "commands talk to people"
 )]
 
+mod audit;
 mod doctor;
 mod init;
 mod operate;
+mod payout;
+mod period;
 mod register;
 mod status;
 
@@ -18,14 +21,26 @@ use gio_protocol::Address;
 
 use crate::config::Config;
 
+pub(crate) use audit::{Wallet, wallet};
 pub(crate) use doctor::doctor;
 pub(crate) use init::init;
 pub(crate) use operate::{drain, tell};
+pub(crate) use payout::{Payout, payout};
+pub(crate) use period::{Period, payday, withdraw};
 pub(crate) use register::register;
 pub(crate) use status::status;
 
 pub(crate) fn print_error(text: &str) {
     eprintln!("{text}");
+}
+
+/// A command's result: text for people, or one JSON object.
+fn print_result(as_json: bool, text: &str, value: &serde_json::Value) {
+    if as_json {
+        println!("{value:#}");
+    } else {
+        println!("{}", text.trim_end());
+    }
 }
 
 pub(crate) fn address(home: &Home) -> Result<(), UserError> {

@@ -10,3 +10,4 @@ pub mod payout;
 pub mod quote;
 pub mod size;
 pub mod stage;
+pub mod stats;

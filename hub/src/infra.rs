@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod content;
+pub mod leaves;
 pub mod memory;
 pub mod metrics;
 pub mod observe;

@@ -209,7 +209,15 @@ impl Home {
     /// # Errors
     /// [`HomeError::Locked`].
     pub fn lock(&self) -> Result<HomeLock, HomeError> {
-        let path = self.path("lock");
+        self.lock_for("lock")
+    }
+
+    /// Claims one thing of the folder, named by its file, for a command that may run beside the agent but not twice.
+    ///
+    /// # Errors
+    /// [`HomeError::Locked`].
+    pub fn lock_for(&self, name: &str) -> Result<HomeLock, HomeError> {
+        let path = self.path(name);
         let io = |source| HomeError::Io {
             path: path.clone(),
             source,

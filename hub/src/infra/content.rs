@@ -21,6 +21,7 @@ use gio_protocol::{Address, B256, UnixSeconds};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
+use super::leaves::{self, Leaves};
 use super::memory::MemoryBudget;
 use super::store::{BLOB_BYTES_MAX, ContentRow, Store, StoreError};
 use crate::config::{Limits, mib};
@@ -201,8 +202,9 @@ impl Contents {
     /// [`ContentError::Missing`] if nobody brought it.
     pub async fn read(&self, root: B256, offset: u64) -> Result<ContentReader, ContentError> {
         let lengths = self.inner.store.content_lengths(&[root]).await?;
-        let length = lengths.get(&root).copied();
-        let length = length.ok_or(ContentError::Missing(root))?;
+        let Some(length) = lengths.get(&root).copied() else {
+            return self.read_leaves(root, offset).await;
+        };
         let source = match self.inner.store.content_bytes(root).await? {
             Some(Some(bytes)) => Source::Bytes(bytes),
             Some(None) => Source::File(self.file(root)),
@@ -213,6 +215,22 @@ impl Contents {
             offset,
             source,
         })
+    }
+
+    /// A leaf file of a payout, which `gio-hub payout` writes beside the running hub and which is served for ever (R9).
+    async fn read_leaves(&self, root: B256, offset: u64) -> Result<ContentReader, ContentError> {
+        let home = self.inner.folder.parent().unwrap_or(&self.inner.folder);
+        let path = Leaves::new(home.join(leaves::FOLDER)).path(root);
+        match tokio::fs::metadata(&path).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(ContentError::Missing(root))
+            }
+            found => Ok(ContentReader {
+                length: found?.len(),
+                offset,
+                source: Source::File(path),
+            }),
+        }
     }
 
     /// The lengths of those of these contents that are here.
