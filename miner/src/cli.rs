@@ -10,7 +10,7 @@ use gio_agent::{
 };
 use gio_protocol::Gio;
 
-use crate::commands::{address, doctor, init, operate, start, status};
+use crate::commands::{address, bond, claim, doctor, init, keys, operate, start, status};
 use crate::infra::console;
 
 /// What `start` logs when nobody asks for more: what people read is on stdout.
@@ -45,6 +45,20 @@ enum Command {
     },
     /// Print this miner's account
     Address,
+    /// Bring the bond that answers for this miner's claims up to an amount
+    Bond(bond::Bond),
+    /// Ask the bond back, and take it when its time has come: the same command for both
+    WithdrawBond(bond::WithdrawBond),
+    /// Take this miner's parts of hubs' payouts, each with a proof
+    Claim(claim::Claim),
+    /// Say in the register where this miner wants to be paid
+    PayoutTo(bond::PayoutTo),
+    /// Print this machine's consent to sign for an owner, for `delegate` there
+    Consent(keys::Consent),
+    /// Make a machine's key sign for this account, whose bond answers for it
+    Delegate(keys::Delegate),
+    /// End a delegation, after the registry's delay
+    Revoke(keys::Revoke),
     /// Take no new units; those that are here are finished
     ///
     /// A miner that was stopped takes new units again when it starts.
@@ -114,6 +128,13 @@ async fn run(home: &Home, command: Command) -> Result<(), UserError> {
         Command::Start => start::run(home).await,
         Command::Status { json } => status::run(home, json).await,
         Command::Address => address::run(home),
+        Command::Bond(args) => bond::bond(home, args).await,
+        Command::WithdrawBond(args) => bond::withdraw(home, args).await,
+        Command::Claim(args) => Box::pin(claim::run(home, args)).await,
+        Command::PayoutTo(args) => bond::payout_to(home, args).await,
+        Command::Consent(args) => keys::consent(home, args).await,
+        Command::Delegate(args) => keys::delegate(home, args).await,
+        Command::Revoke(args) => keys::revoke(home, args).await,
         Command::Drain { wait } => operate::drain(home, wait).await,
         Command::Resume => operate::tell(home, Request::Resume).await,
         Command::Reload => operate::tell(home, Request::Reload).await,

@@ -1,8 +1,12 @@
 //! One file per command.
 
 pub mod address;
+pub mod bond;
+mod chain;
+pub mod claim;
 pub mod doctor;
 pub mod init;
+pub mod keys;
 pub mod operate;
 pub mod start;
 pub mod status;

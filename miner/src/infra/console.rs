@@ -68,6 +68,15 @@ pub fn line(text: impl Display) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// A command's result: text for people, or one JSON object.
+pub fn result(as_json: bool, text: &str, value: &serde_json::Value) {
+    if as_json {
+        line(format_args!("{value:#}"));
+    } else {
+        line(text.trim_end());
+    }
+}
+
 /// A line on stderr: errors, and what is not a command's result.
 pub fn complain(text: impl Display) {
     // As for `line`.
