@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use gio_agent::{Completion, ConfigOption, ExitStatus, Home, LogOptions, Role, UserError};
 
 use crate::commands::{
-    address, attach, balance, cancel, check, doctor, get, init, list, logs, plan, reduce, refund,
-    run, status, submit, why,
+    address, app, attach, balance, cancel, check, doctor, get, init, list, logs, plan, reduce,
+    refund, run, status, submit, why,
 };
 use crate::output::Output;
 
@@ -77,6 +77,7 @@ enum Command {
     Refund(refund::Refund),
     Address(address::Address),
     Balance(balance::Balance),
+    App(app::App),
     Doctor(doctor::Doctor),
     Completion(Completion),
 }
@@ -106,6 +107,7 @@ impl Cli {
             Command::Refund(command) => command.run(global).await,
             Command::Address(command) => command.run(global),
             Command::Balance(command) => command.run(global).await,
+            Command::App(command) => Box::pin(command.run(global)).await,
             Command::Reduce(command) => Box::pin(command.run(global)).await,
             Command::Plan(command) => Box::pin(command.run(global)).await,
             Command::Why(command) => Box::pin(command.run(global)).await,

@@ -1,6 +1,7 @@
 //! One file per command: its flags, and what it does.
 
 pub mod address;
+pub mod app;
 pub mod attach;
 pub mod balance;
 pub mod cancel;

@@ -20,6 +20,8 @@ pub struct JobFile {
     pub name: Option<String>,
     /// The WASI command module, relative to the job file.
     pub wasm: Option<PathBuf>,
+    /// An application of the pool, `name@version`: its program, and its author's royalty.
+    pub app: Option<String>,
     /// Arguments after the program's name.
     #[serde(default)]
     pub args: Vec<String>,

@@ -17,7 +17,7 @@ use crate::job_request::{JobRequest, RequestError};
 #[derive(Clone, Debug, Args)]
 pub struct JobFlags {
     /// The job file; or describe the job by --wasm and the flags below
-    #[arg(value_name = "JOB.toml", required_unless_present = "wasm")]
+    #[arg(value_name = "JOB.toml", required_unless_present_any = ["wasm", "app"])]
     job: Option<PathBuf>,
     /// The program: a WASI command module, from any language
     #[arg(
@@ -27,6 +27,14 @@ pub struct JobFlags {
         help_heading = "Job"
     )]
     wasm: Option<PathBuf>,
+    /// An application of the pool: its program, and its author's royalty out of the payment
+    #[arg(
+        long,
+        value_name = "NAME@VERSION",
+        conflicts_with = "job",
+        help_heading = "Job"
+    )]
+    app: Option<String>,
     /// An input file, seen under its own name, or a folder, whose files are seen relative to it
     #[arg(
         long,
@@ -241,6 +249,15 @@ impl JobFlags {
     /// # Errors
     /// A [`UserError`] about the job file or a flag.
     pub fn request(&self) -> Result<JobRequest, UserError> {
+        let (file, base) = self.file()?;
+        JobRequest::new(file, &base).map_err(faults::job)
+    }
+
+    /// The job file these flags name or stand for, and the folder its paths are relative to.
+    ///
+    /// # Errors
+    /// A [`UserError`] about the job file.
+    pub fn file(&self) -> Result<(JobFile, PathBuf), UserError> {
         let (mut file, base) = match &self.job {
             Some(path) => (
                 JobFile::read(path).map_err(job_file)?,
@@ -249,12 +266,13 @@ impl JobFlags {
             None => (self.described(), PathBuf::new()),
         };
         self.change(&mut file);
-        JobRequest::new(file, &base).map_err(faults::job)
+        Ok((file, base))
     }
 
     fn described(&self) -> JobFile {
         JobFile {
             wasm: self.wasm.clone(),
+            app: self.app.clone(),
             inputs: self.input.clone(),
             shared: self.share.iter().cloned().collect(),
             stdin: self.stdin.clone(),

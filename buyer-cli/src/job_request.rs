@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gio_content::{Split, UnitBounds};
-use gio_protocol::{Address, Cu, Gio, PricePerPu};
+use gio_protocol::{Address, AmountError, Cu, Gio, PricePerPu};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -33,8 +33,40 @@ pub struct PriceLimits {
     pub price_max: Option<PricePerPu>,
     /// Seconds from now until the result is due.
     pub deadline_seconds: u64,
+    /// What the program's author earns out of the payment; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub royalty: Option<Royalty>,
     /// Least seconds to look at the result before anybody may settle it; `None`: the hub's least.
     pub window_seconds: Option<u64>,
+}
+
+/// An author's share of every payment, as the application pool says (GV-21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Royalty {
+    /// Who earns it.
+    pub to: Address,
+    /// Thousandths of the payment.
+    pub per_mille: u16,
+}
+
+impl PriceLimits {
+    /// What the terms say a PU costs, so that the hub's part is what it asks for:
+    /// `⌈asked · 1000 / (1000 − per mille)⌉`.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`], also if the author leaves nothing to anybody.
+    pub fn with_royalty(&self, asked: PricePerPu) -> Result<PricePerPu, AmountError> {
+        let Some(royalty) = self.royalty else {
+            return Ok(asked);
+        };
+        let left = 1000_u128.saturating_sub(royalty.per_mille.into());
+        let gross = (u128::from(asked.0.units()) * 1000).checked_add(left.saturating_sub(1));
+        let gross = gross.and_then(|gross| gross.checked_div(left));
+        let gross = gross.and_then(|gross| u64::try_from(gross).ok());
+        let gross = gross.ok_or(AmountError::Overflow)?;
+        Ok(PricePerPu(Gio::from_units(gross)))
+    }
 }
 
 /// Which hubs may have the job.
@@ -147,6 +179,7 @@ fn price(file: &JobFile) -> Result<PriceLimits, RequestError> {
             Decimal::price,
         )?,
         deadline_seconds: u64::from(minutes) * 60,
+        royalty: None,
         window_seconds: price.window_minutes.map(|minutes| u64::from(minutes) * 60),
     })
 }

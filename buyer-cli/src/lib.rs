@@ -6,6 +6,7 @@
 //! carried out with; `commands` holds one file per command. What is on disk decides nothing: after a crash the chain is
 //! asked what happened (`domain::next`).
 
+pub mod apps;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -79,6 +79,12 @@ impl Session {
         &self.contents
     }
 
+    /// A folder of the home.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> std::path::PathBuf {
+        self.home.path(name)
+    }
+
     /// How units run on this machine.
     #[must_use]
     pub fn sandbox(&self) -> SandboxConfig {

@@ -6,6 +6,7 @@ use gio_protocol::{Gio, U256};
 use serde::Serialize;
 
 use super::ProgressFlag;
+use crate::apps;
 use crate::cli::Global;
 use crate::decimal::{gio_text, pu_text, units_text};
 use crate::domain::machines::Machines;
@@ -87,7 +88,7 @@ impl Plan {
     /// A [`UserError`] if the job is wrong, or nobody answers.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
         let session = Session::open(global.home())?;
-        let mut request = self.job.request()?;
+        let mut request = Box::pin(apps::request(&session, &self.job)).await?;
         self.market.change(&mut request)?;
         let loaded = tokio::task::spawn_blocking(move || load(&request)).await;
         let loaded = loaded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));

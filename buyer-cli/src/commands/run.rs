@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::ProgressFlag;
 use super::check::counter;
+use crate::apps;
 use crate::cli::Global;
 use crate::content_store::ContentStore;
 use crate::decimal::{pu_text, units_text};
@@ -25,7 +26,8 @@ use crate::infra::progress::Progress;
 use crate::infra::sandbox::{SandboxConfig, Watch, run_units};
 use crate::job_flags::JobFlags;
 use crate::results::{Assembling, is_plain, of_units};
-use crate::session::local_now;
+use crate::session::Session;
+use crate::session::{Session, local_now};
 use crate::steps::blocking;
 
 /// Run a job on this machine, without any market
@@ -68,7 +70,14 @@ impl Run {
     /// # Errors
     /// A [`UserError`] about the job, or this machine.
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
-        let request = self.job.request()?;
+        // Only an application of the pool needs a home and a chain.
+        let request = match self.job.file()?.0.app {
+            Some(_) => {
+                let session = Session::open(global.home())?;
+                Box::pin(apps::request(&session, &self.job)).await?
+            }
+            None => self.job.request()?,
+        };
         let out = output_folder::resolve(&self.out).map_err(faults::usage)?;
         let home = global.home();
         let sandbox = SandboxConfig {

@@ -6,6 +6,7 @@ use clap::Args;
 use gio_agent::{ExitStatus, UserError, random_word};
 
 use super::{ProgressFlag, drive, finish};
+use crate::apps;
 use crate::cli::Global;
 use crate::faults;
 use crate::infra::inputs::{LoadedJob, load};
@@ -18,8 +19,8 @@ use crate::steps::{Approval, Driver, Goal, blocking, unix_ms};
 
 /// What the job file may say and where the result goes, after the flags.
 const AFTER_HELP: &str = "\
-Job file (TOML; every key but wasm has a default, paths are relative to the file):
-  name, wasm, args, env, inputs, shared, stdin, verify
+Job file (TOML; every key but wasm or app has a default, paths are relative to the file):
+  name, wasm, app, args, env, inputs, shared, stdin, verify
   [split]     by = none, files, range (start, end, units), lines (file, units),
               bytes (file, size) or list (items)
   [assemble]  by = directory, concat or reduce (wasm, args: runs here, over the units' files)
@@ -79,7 +80,7 @@ impl Submit {
     pub async fn run(self, global: &Global) -> Result<ExitStatus, UserError> {
         let submitted = unix_ms();
         let session = Session::open(global.home())?;
-        let mut request = self.job.request()?;
+        let mut request = Box::pin(apps::request(&session, &self.job)).await?;
         self.market.change(&mut request)?;
         let loaded = tokio::task::spawn_blocking(move || load(&request)).await;
         let loaded = loaded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));

@@ -209,6 +209,7 @@ pub(crate) mod tests {
             cap: None,
             price_max: price_max.map(price),
             deadline_seconds: 60,
+            royalty: None,
             window_seconds: None,
         }
     }

@@ -149,6 +149,7 @@ pub(crate) mod tests {
             cap: Some(Gio::from_units(100)),
             price_max: Some(price(100)),
             deadline_seconds: 60,
+            royalty: None,
             window_seconds: None,
         };
         let mut quote = quote();

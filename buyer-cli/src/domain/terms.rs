@@ -43,7 +43,7 @@ pub struct Signing {
 pub fn cap(work: &Work, limits: &PriceLimits, price: PricePerPu) -> Result<Gio, AmountError> {
     match limits.cap {
         Some(cap) => Ok(cap),
-        None => price.cost(work.cu_total_limit()?),
+        None => limits.with_royalty(price)?.cost(work.cu_total_limit()?),
     }
 }
 
@@ -73,11 +73,11 @@ pub fn draw_up(
         mode_params: B256::ZERO,
         machine_version: 0,
         machine_params: MachineParams::version_0(work.spec().bounds.pages_max).hash(),
-        price_per_pu: quote.price,
+        price_per_pu: limits.with_royalty(quote.price)?,
         cap: cap(work, limits, quote.price)?,
         guarantee: quote.guarantee,
-        royalty_to: Address::ZERO,
-        royalty_per_mille: 0,
+        royalty_to: limits.royalty.map_or(Address::ZERO, |royalty| royalty.to),
+        royalty_per_mille: limits.royalty.map_or(0, |royalty| royalty.per_mille),
         court: Address::ZERO,
         clock_start: signing.now,
         open_by,
@@ -94,12 +94,14 @@ pub(crate) mod tests {
     use super::super::quote::tests::quote;
     use super::super::work::tests::work;
     use super::*;
+    use crate::job_request::Royalty;
 
     pub(crate) fn limits() -> PriceLimits {
         PriceLimits {
             cap: None,
             price_max: None,
             deadline_seconds: 600,
+            royalty: None,
             window_seconds: None,
         }
     }
@@ -119,6 +121,38 @@ pub(crate) mod tests {
         assert_eq!(terms.price_per_pu, quote().price);
         assert_eq!(terms.window, 60, "the hub's least window");
         assert_eq!((terms.open_by.0, terms.deliver_by.0), (1_300, 1_600));
+    }
+
+    #[test]
+    fn gv_21_the_author_earns_and_the_hub_gets_what_it_asked_for() {
+        let royalty = Royalty {
+            to: Address::repeat_byte(0xa),
+            per_mille: 150,
+        };
+        let limits = PriceLimits {
+            royalty: Some(royalty),
+            ..limits()
+        };
+        let terms = draw_up(&work(1), &quote(), &limits, &SIGNING).unwrap();
+        assert_eq!(
+            (terms.royalty_to, terms.royalty_per_mille),
+            (royalty.to, 150)
+        );
+        let (gross, asked) = (terms.price_per_pu.0.units(), quote().price.0.units());
+        assert!(gross - gross * 150 / 1000 >= asked);
+        assert!(
+            (gross - 1) - (gross - 1) * 150 / 1000 <= asked,
+            "and not more than needed"
+        );
+        let all = Royalty {
+            per_mille: 1000,
+            ..royalty
+        };
+        let limits = PriceLimits {
+            royalty: Some(all),
+            ..limits
+        };
+        assert!(draw_up(&work(1), &quote(), &limits, &SIGNING).is_err());
     }
 
     #[test]

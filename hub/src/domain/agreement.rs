@@ -131,15 +131,22 @@ fn check_quoted(terms: &DealTerms, quote: &Quote) -> Result<(), Refusal> {
             "seed_commitment",
             terms.seed_commitment == quote.seed_commitment,
         ),
-        ("price_per_pu", terms.price_per_pu >= quote.price),
+        ("price_per_pu", hubs_part(terms) >= quote.price.0),
         ("guarantee", terms.guarantee <= quote.guarantee),
         ("window", terms.window >= quote.window_seconds),
-        ("royalty_per_mille", terms.royalty_per_mille == 0),
     ];
     match quoted.into_iter().find(|(_, same)| !same) {
         Some((field, _)) => Err(Refusal::NotAsQuoted { field }),
         None => Ok(()),
     }
+}
+
+/// What of a PU's price is the hub's: the author's royalty comes out of the payment (GV-21), and the quote does not know
+/// of it.
+fn hubs_part(terms: &DealTerms) -> Gio {
+    let left = 1000_u128.saturating_sub(terms.royalty_per_mille.into());
+    let part = u128::from(terms.price_per_pu.0.units()) * left / 1000;
+    Gio::from_units(u64::try_from(part).unwrap_or(u64::MAX))
 }
 
 fn check_times(terms: &DealTerms, prices: &Prices, now: UnixSeconds) -> Result<(), Refusal> {
@@ -310,7 +317,8 @@ pub(crate) mod tests {
             }),
             ("guarantee", |t| t.guarantee = Gio::from_units(51)),
             ("window", |t| t.window = 59),
-            ("royalty_per_mille", |t| {
+            // The author's share would come out of the hub's price.
+            ("price_per_pu", |t| {
                 t.royalty_per_mille = 1;
                 t.royalty_to = Address::repeat_byte(9);
             }),
@@ -318,6 +326,22 @@ pub(crate) mod tests {
         for (field, change) in changes {
             assert_eq!(checked(change), Err(Refusal::NotAsQuoted { field }));
         }
+    }
+
+    #[test]
+    fn gv_21_a_royalty_is_fine_if_the_hubs_part_is_what_it_quoted() {
+        let with = |price: u64, per_mille| {
+            checked(|t| {
+                t.royalty_to = Address::repeat_byte(9);
+                t.royalty_per_mille = per_mille;
+                t.price_per_pu.0 = Gio::from_units(price);
+                t.cap = Gio::from_units(t.cap.units() * 4);
+            })
+        };
+        let field = "price_per_pu";
+        assert_eq!(with(2_500, 200), Ok(()), "2,000 of 2,500");
+        assert_eq!(with(2_499, 200), Err(Refusal::NotAsQuoted { field }));
+        assert_eq!(with(u64::MAX, 1000), Err(Refusal::NotAsQuoted { field }));
     }
 
     #[test]
