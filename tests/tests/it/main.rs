@@ -5,16 +5,21 @@ mod coin;
 mod crash;
 mod demo;
 mod edges;
+mod front_end;
 #[path = "../../support/golden.rs"]
 mod golden;
+mod government;
+mod killed;
 mod market;
 mod money;
 mod pages;
+mod payouts;
 /// wasmtime alone, the oracle the sandbox's own tests use.
 #[path = "../../../crates/runtime/tests/support/peer.rs"]
 #[expect(unreachable_pub, reason = "the file belongs to another test")]
 mod peer;
 mod people;
 mod restart;
+mod royalty;
 mod story;
 mod vectors;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use gio_e2e::devnet::{Devnet, Settings};
-use gio_protocol::{Address, B256, DealId, Gio};
+use gio_evm::Support;
+use gio_protocol::{Address, B256, DealId, Gio, U256, keccak256};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -62,6 +63,54 @@ impl Story {
         answer(self.net.buyer(args)).await
     }
 
+    /// A buyer's command with arguments of the job's own after `--`.
+    pub(crate) async fn buyer_before_args(&self, args: &[&str], own: &[&str]) -> Answer {
+        let mut command = self.net.buyer(args);
+        command.arg("--json").args(own);
+        finished(command).await
+    }
+
+    /// Runs a command of the hub's to its end.
+    pub(crate) async fn hub(&self, args: &[&str]) -> Answer {
+        answer(self.net.agent("gio-hub", "hub", args)).await
+    }
+
+    /// Runs a command of a miner's to its end; people count from one.
+    pub(crate) async fn miner(&self, number: usize, args: &[&str]) -> Answer {
+        let home = format!("miner-{number}");
+        answer(self.net.agent("gio-miner", &home, args)).await
+    }
+
+    /// The address of an account, by its name in the balance table.
+    pub(crate) async fn account(&self, name: &str) -> Address {
+        let accounts = self.net.accounts().await.unwrap();
+        let found = accounts.into_iter().find(|(account, _)| account == name);
+        found.unwrap().1
+    }
+
+    /// Carries a proposal from its making to its execution; the holder of the supply decides alone.
+    pub(crate) async fn decide(&self, proposal: U256) {
+        let (chain, anvil) = (&self.net.chain, &self.net.anvil);
+        let rules = chain.voting_rules().await.unwrap();
+        anvil.pass(rules.delay + 1).await.unwrap();
+        chain.vote(proposal, Support::For, "").await.unwrap();
+        anvil.pass(rules.period + 1).await.unwrap();
+        chain.queue(proposal).await.unwrap();
+        anvil.pass(rules.timelock + 1).await.unwrap();
+        chain.execute(proposal).await.unwrap();
+    }
+
+    /// An accusation that is voted through.
+    pub(crate) async fn suspect(&self, wallet: Address) {
+        let chain = &self.net.chain;
+        let bond = chain.case_bond(wallet).await.unwrap();
+        let evidence = keccak256("what a miner kept");
+        let opened = chain.accuse(wallet, evidence, "https://evidence.example/1", bond);
+        let (case, _) = opened.await.unwrap();
+        self.decide(chain.case(case).await.unwrap().proposal).await;
+        chain.decide(case).await.unwrap();
+    }
+
     /// GIO of one account, by its name in the balance table.
     pub(crate) async fn balance(&self, name: &str) -> Gio {
         let balances = self.net.balances().await.unwrap();
@@ -88,7 +137,6 @@ impl Story {
 pub(crate) struct Answer {
     pub(crate) code: i32,
     pub(crate) json: Value,
-    #[expect(dead_code, reason = "shown by the message of a failing test")]
     pub(crate) stderr: String,
 }
 
@@ -115,7 +163,12 @@ impl Answer {
 }
 
 async fn answer(mut command: Command) -> Answer {
-    let output = command.arg("--json").output().await.unwrap();
+    command.arg("--json");
+    finished(command).await
+}
+
+async fn finished(mut command: Command) -> Answer {
+    let output = command.output().await.unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     Answer {
         code: output.status.code().unwrap(),
