@@ -26,7 +26,6 @@ use crate::infra::progress::Progress;
 use crate::infra::sandbox::{SandboxConfig, Watch, run_units};
 use crate::job_flags::JobFlags;
 use crate::results::{Assembling, is_plain, of_units};
-use crate::session::Session;
 use crate::session::{Session, local_now};
 use crate::steps::blocking;
 

@@ -56,8 +56,8 @@ struct Plan {
     root: B256,
 }
 
-pub(crate) async fn payout(home: &Home, args: Payout) -> Result<(), UserError> {
-    let nets = nets(&args)?;
+pub(crate) async fn payout(home: &Home, args: &Payout) -> Result<(), UserError> {
+    let nets = nets(args)?;
     let config = config(home)?;
     let key = super::key(home)?;
     let leaves = Leaves::new(home.path(FOLDER));
@@ -84,17 +84,17 @@ pub(crate) async fn payout(home: &Home, args: Payout) -> Result<(), UserError> {
     if let Some(posted) = posted_before(&plan, &payouts, next, args.epoch)? {
         // A hub that lost its disk has the file again.
         leaves.keep(plan.root, &plan.bytes)?;
-        show(&args, &plan, Some((&posted, true)));
+        show(args, &plan, Some((&posted, true)));
         return Ok(());
     }
     check(&info, &plan)?;
     if args.dry_run {
-        show(&args, &plan, None);
+        show(args, &plan, None);
         return Ok(());
     }
     leaves.keep(plan.root, &plan.bytes)?;
     let posted = post(&chain, &leaves, &plan, next).await?;
-    show(&args, &plan, Some((&posted, false)));
+    show(args, &plan, Some((&posted, false)));
     Ok(())
 }
 

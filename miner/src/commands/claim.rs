@@ -66,7 +66,7 @@ enum Outcome {
 ///
 /// # Errors
 /// If a payout cannot be proven or claimed; the others are claimed all the same.
-pub async fn run(home: &Home, args: Claim) -> Result<(), UserError> {
+pub async fn run(home: &Home, args: &Claim) -> Result<(), UserError> {
     let own = open(home).await?;
     let _lock = own.lock(home)?;
     let folder = home.path(FOLDER);
@@ -89,7 +89,7 @@ pub async fn run(home: &Home, args: Claim) -> Result<(), UserError> {
     if let Some(net) = net {
         net.stopped().await;
     }
-    show(&own, &args, lines)
+    show(&own, args, lines)
 }
 
 /// A file somebody handed over: whatever it is, it is kept under its own content root.

@@ -90,7 +90,7 @@ pub async fn consent(home: &Home, args: Consent) -> Result<(), UserError> {
 ///
 /// # Errors
 /// If the consent is not this account's, or the registry refuses it.
-pub async fn delegate(home: &Home, args: Delegate) -> Result<(), UserError> {
+pub async fn delegate(home: &Home, args: &Delegate) -> Result<(), UserError> {
     let text = std::fs::read(&args.consent)
         .map_err(|error| usage(error).hint("the file `gio-miner consent` printed"))?;
     let file: ConsentFile = serde_json::from_slice(&text)

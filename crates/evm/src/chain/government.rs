@@ -231,7 +231,7 @@ impl Chain {
         let receipt = self.send_raw(cases, call).await?;
         let opened = receipt.logs().iter().filter(|log| log.address() == cases);
         let case = opened
-            .filter_map(|log| GovernmentEvent::read(&alloy::rpc::types::Log::clone(log))?.ok())
+            .filter_map(|log| GovernmentEvent::read(log).ok()?)
             .find_map(|event| match event {
                 GovernmentEvent::CaseOpened { case, .. } => Some(case),
                 _ => None,
@@ -364,14 +364,15 @@ impl Chain {
         let filter = Filter::new().address(contracts);
         let mut events = Vec::new();
         for log in self.logs(&filter, from_block..=to_block).await? {
-            let Some(event) = GovernmentEvent::read(&log) else {
+            let unreadable = |problem: &str| ChainError::unreadable("logs", problem);
+            let event = GovernmentEvent::read(&log).map_err(|problem| unreadable(&problem))?;
+            let Some(event) = event else {
                 continue;
             };
-            let unreadable = |problem: &str| ChainError::unreadable("logs", problem);
             events.push(GovernmentLog {
                 contract: log.address(),
                 place: place(&log).ok_or_else(|| unreadable("a log without a place"))?,
-                event: event.map_err(|problem| unreadable(&problem))?,
+                event,
             });
         }
         Ok(events)

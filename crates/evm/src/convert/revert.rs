@@ -31,7 +31,7 @@ fn custom(data: &[u8]) -> Option<RevertReason> {
         whitelist(error)
     } else if let Ok(error) = F::abi_decode(data) {
         factory(error)
-    } else if let Some(read) = GovernmentRevert::from_data(data) {
+    } else if let Some(read) = GovernmentRevert::from_data(data).transpose() {
         read.map(RevertReason::Government)
     } else {
         Ok(RevertReason::Library(library(data)?))

@@ -34,17 +34,17 @@ macro_rules! events {
         impl GovernmentEvent {
             #[expect(unused_variables, reason = "an event may have no values")]
             /// `None` for events nobody here has a word for.
-            pub(crate) fn read(log: &Log) -> Option<Result<Self, String>> {
-                let topic = log.topic0()?;
-                $(if *topic == sol::$contract::$event::SIGNATURE_HASH {
-                    let event = sol::$contract::$event::decode_raw_log(log.topics(), &log.data().data);
-                    return Some(match event {
-                        Ok(e) => (|| Ok(Self::$variant { $($field: Read::read(stringify!($field), e.$($theirs).+)?),* }))()
-                            .map_err(|error: OutOfRange| error.to_string()),
-                        Err(error) => Err(error.to_string()),
-                    });
+            pub(crate) fn read(log: &Log) -> Result<Option<Self>, String> {
+                let topic = log.topic0().copied().unwrap_or_default();
+                $(if topic == sol::$contract::$event::SIGNATURE_HASH {
+                    let e = sol::$contract::$event::decode_raw_log(log.topics(), &log.data().data);
+                    let e = e.map_err(|error| error.to_string())?;
+                    let told = |error: OutOfRange| error.to_string();
+                    return Ok(Some(Self::$variant {
+                        $($field: Read::read(stringify!($field), e.$($theirs).+).map_err(told)?),*
+                    }));
                 })*
-                None
+                Ok(None)
             }
         }
     };

@@ -23,12 +23,14 @@ macro_rules! reverts {
         impl GovernmentRevert {
             #[expect(unused_variables, reason = "an error may have no values")]
             /// `None` if it is an error of other contracts.
-            pub(crate) fn from_data(data: &[u8]) -> Option<Result<Self, OutOfRange>> {
+            pub(crate) fn from_data(data: &[u8]) -> Result<Option<Self>, OutOfRange> {
                 $(if data.starts_with(&sol::$contract::$error::SELECTOR) {
-                    let e = sol::$contract::$error::abi_decode(data).ok()?;
-                    return Some((|| Ok(Self::$variant { $($field: Read::read(stringify!($field), e.$theirs)?),* }))());
+                    let Ok(e) = sol::$contract::$error::abi_decode(data) else {
+                        return Ok(None);
+                    };
+                    return Ok(Some(Self::$variant { $($field: Read::read(stringify!($field), e.$theirs)?),* }));
                 })*
-                None
+                Ok(None)
             }
         }
     };

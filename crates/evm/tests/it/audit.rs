@@ -220,9 +220,9 @@ impl History {
         if self.posted.is_empty() {
             return "no payout";
         }
-        let at = self.dice(self.posted.len() as u64) as usize;
+        let at = usize::try_from(self.dice(self.posted.len() as u64)).unwrap();
         let (epoch, tree) = self.posted[at].clone();
-        let index = self.dice(tree.count().into()) as u32;
+        let index = u32::try_from(self.dice(tree.count().into())).unwrap();
         let claim = tree.claim(epoch, index).unwrap();
         let wallet = self.market.wallet;
         taken(self.market.miner.chain.claim_payout(wallet, &claim).await);
