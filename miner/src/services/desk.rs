@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use gio_content::ContentRef;
 use gio_keys::PublicKey;
 use gio_net::wire::{MinerMessage, miner_message::Body};
 use gio_net::{Multiaddr, PeerId, VerifiedAnnouncement, public_key_of};
-use gio_protocol::{Address, Domain, Gio, UnixSeconds};
+use gio_protocol::{Address, DealId, Domain, Gio, UnixSeconds};
 use gio_runtime::RunControl;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -97,10 +98,37 @@ pub(super) struct State {
     pub(super) outputs: HashMap<UnitKey, Pinned>,
     line: Option<Line>,
     addrs: Vec<Multiaddr>,
+    /// Terms of deals whose look-up has not succeeded yet.
+    pub(super) shown: ShownTerms,
     /// Block time when the chain was last asked.
     chain_time: UnixSeconds,
     /// Pulls that arrived: what the chain said before the last one is out of date.
     pulls: u64,
+}
+
+/// Deals whose terms are kept while they cannot be looked up.
+const SHOWN_MAX: usize = 256;
+
+/// Terms as the hub showed them. It shows them once a stream, with a deal's first order; if that order was given back,
+/// because the chain was silent for a moment, the next ones come without.
+#[derive(Debug, Default)]
+pub(super) struct ShownTerms(BTreeMap<DealId, Bytes>);
+
+impl ShownTerms {
+    pub(super) fn keep(&mut self, deal: DealId, terms: Bytes) {
+        if self.0.len() >= SHOWN_MAX {
+            self.0.pop_first();
+        }
+        self.0.insert(deal, terms);
+    }
+
+    pub(super) fn of(&self, deal: DealId) -> Option<Bytes> {
+        self.0.get(&deal).cloned()
+    }
+
+    pub(super) fn forget(&mut self, deal: DealId) {
+        self.0.remove(&deal);
+    }
 }
 
 impl Desk {
@@ -313,6 +341,7 @@ async fn recall(
         outputs: outputs.collect(),
         line: None,
         addrs,
+        shown: ShownTerms::default(),
         chain_time: UnixSeconds(0),
         pulls: 0,
     })

@@ -4,7 +4,6 @@
 //! A deal is worked on only if its terms make exactly this deal in this hub's wallet, and the wallet says it is open (R1):
 //! then both sides have signed and the cap is locked.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -91,7 +90,6 @@ impl Desk {
     /// Orders came.
     pub(super) fn assign(self: &Arc<Self>, assign: Assign) {
         let now = now();
-        let mut terms: HashMap<DealId, Bytes> = HashMap::new();
         let mut todo = Todo::default();
         let mut state = self.state();
         for message in assign.units {
@@ -102,7 +100,7 @@ impl Desk {
             match order_of(message) {
                 Ok(order) => {
                     if !shown.is_empty() {
-                        terms.insert(order.deal, shown);
+                        state.shown.keep(order.deal, shown);
                     }
                     state.book.receive(order, now, &mut todo);
                 }
@@ -116,9 +114,8 @@ impl Desk {
         }
         drop(state);
         for deal in std::mem::take(&mut todo.check) {
-            let shown = terms.remove(&deal);
             let desk = Arc::clone(self);
-            let task = async move { desk.check_deal(deal, shown).await };
+            let task = async move { desk.check_deal(deal).await };
             self.deps.stop.tasks.spawn(task);
         }
         self.act(todo);
@@ -245,10 +242,12 @@ impl Desk {
         Ok((program, input))
     }
 
-    async fn check_deal(self: Arc<Self>, deal: DealId, shown: Option<Bytes>) {
+    async fn check_deal(self: Arc<Self>, deal: DealId) {
+        let shown = self.state().shown.of(deal);
         match self.look_up(deal, shown).await {
             Ok((terms, accepted)) => {
                 let mut state = self.state();
+                state.shown.forget(deal);
                 let todo = state.book.open_deal(deal, terms, accepted, now());
                 drop(state);
                 self.act(todo);

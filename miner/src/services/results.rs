@@ -226,7 +226,13 @@ impl Desk {
     /// Sends one claim again.
     pub(super) async fn resend_one(self: Arc<Self>, key: UnitKey) {
         match self.deps.store.unanswered_claim(key).await {
-            Ok(row) => self.resend_rows(row.into_iter().collect()).await,
+            Ok(Some(row)) => self.resend_rows(vec![row]).await,
+            // Answered since the order came. If it was rejected, the hub waits for a result of this order that will never
+            // come; if it was accepted, the hub does not listen.
+            Ok(None) => {
+                let units = vec![unit_failure(key, "its claim was answered meanwhile", true)];
+                self.send(Body::Failed(Failed { units })).await;
+            }
             Err(error) => self.deps.fatal("results", error),
         }
     }
