@@ -1,16 +1,20 @@
 //! Builds the hub and runs it: every part in order, every loop by name.
 
+use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gio_agent::control::ControlSocket;
 use gio_agent::http::HttpServer;
-use gio_agent::{Code, ExitStatus, Home, HomeLock, UserError, shutdown_signal};
+use gio_agent::{
+    Code, ExitStatus, Home, HomeLock, UserError, clock_off, shutdown_signal, unix_now,
+};
 use gio_evm::{BlockHead, Chain, WalletState};
 use gio_keys::MachineKey;
 use gio_net::{Multiaddr, Net, NetConfig, Services};
 use gio_protocol::Address;
+use thiserror::Error;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -88,7 +92,7 @@ impl RunningHub {
         let stop = CancellationToken::new();
         let parts = Parts {
             head: watch::channel(chain.head().await?),
-            store: Store::open(&home.path("hub.db")).await?,
+            store: Store::open(&home.path("hub.db")).await.map_err(database)?,
             config,
             key,
             wallet,
@@ -97,6 +101,10 @@ impl RunningHub {
         };
         let http = HttpServer::open(parts.config.metrics_listen, metrics::PORT).await;
         let http = http.map_err(|error| UserError::of(Code::NetInvalid, error))?;
+        let off = clock_off(unix_now(), parts.head.1.borrow().time.0);
+        if let Some(off) = off {
+            observe::clock_is_off(&off);
+        }
         let (hub, inbox, head) = parts.build(home).await?;
         let net = start_net(&hub).await?;
         let mut running = Self {
@@ -309,6 +317,23 @@ fn addrs(texts: &[String]) -> Result<Vec<Multiaddr>, UserError> {
     texts.iter().map(parse).collect()
 }
 
+/// The database cannot be used: damaged, or its disk is full. What is under way waits for the next start.
+fn database(error: impl Error + Send + Sync + 'static) -> UserError {
+    UserError::of(Code::Database, error)
+        .hint(
+            "make room on its disk, or see docs/recovery.md for a damaged hub.db; then start again",
+        )
+        .next("gio-hub doctor")
+}
+
+/// A loop's database refused, so memory and disk may differ.
+#[derive(Debug, Error)]
+#[error("the {name} cannot go on")]
+struct LoopEnded {
+    name: &'static str,
+    source: StoreError,
+}
+
 /// The hub's loops, each with its name.
 #[derive(Debug)]
 struct Loops {
@@ -326,10 +351,10 @@ impl Loops {
 
     async fn failed(&mut self) -> UserError {
         match self.tasks.join_next().await {
-            Some(Ok((name, Err(error)))) => {
-                let text = format!("the {name} cannot go on: {error}");
-                UserError::new(text, ExitStatus::Failure).hint("look at the disk and start again")
-            }
+            Some(Ok((name, Err(error)))) => database(LoopEnded {
+                name,
+                source: error,
+            }),
             Some(Ok((name, Ok(())))) => {
                 UserError::new(format!("the {name} ended"), ExitStatus::Failure)
             }

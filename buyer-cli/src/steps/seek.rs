@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
-use gio_agent::{Code, UserError, random_word};
+use gio_agent::{Code, UserError, clock_off, random_word, unix_now};
 use gio_evm::{Chain, ChainError, RevertReason, WalletState};
 use gio_net::{Multiaddr, Net, PeerId, VerifiedAnnouncement};
 use gio_protocol::{B256, UnixSeconds, seed_commitment};
@@ -22,6 +22,9 @@ use crate::session::{Session, now_at};
 
 /// How long to look for hubs: the first answer usually comes in a fraction of a second.
 const FIND_TIMEOUT: Duration = Duration::from_secs(10);
+/// What to do when nobody is heard of.
+const NOBODY: &str =
+    "is a hub running, and does `bootstrap` in config.toml lead to it? `gio-buyer doctor` looks";
 /// Hubs asked for a quote: the cheapest by their own announcement.
 const QUOTES_MAX: usize = 5;
 /// Hubs looked up on chain, and how many at a time: one call each.
@@ -77,7 +80,11 @@ impl Seeker<'_> {
     pub(crate) async fn announced(&self) -> Result<Vec<Candidate>, UserError> {
         let announced = self.net.find_hubs(FIND_TIMEOUT).await;
         if announced.is_empty() {
-            let hint = "is a hub running, and does `bootstrap` in config.toml lead to it? `gio-buyer doctor` looks";
+            let head = self.chain.head().await.map_err(faults::chain)?;
+            let hint = match clock_off(unix_now(), head.time.0) {
+                Some(off) => format!("this machine's clock is {off}: set it, best by NTP"),
+                None => NOBODY.to_owned(),
+            };
             return Err(UserError::of(Code::NoHubFound, NoHub::Found).hint(hint));
         }
         let mut by_price: Vec<_> = announced.iter().cloned().collect();

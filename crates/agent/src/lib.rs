@@ -2,6 +2,7 @@
 //! checked keys, logs, one lock, a shutdown signal, exit codes and errors with hints; and what its operator talks to
 //! while it runs: a control socket, metrics, a doctor.
 
+pub mod clock;
 pub mod completion;
 pub mod config;
 pub mod control;
@@ -16,6 +17,7 @@ pub mod maintenance;
 pub mod metrics;
 pub mod shutdown;
 
+pub use clock::clock_off;
 pub use completion::Completion;
 pub use config::{ConfigError, ConfigOption, read_config};
 pub use errors::Code;

@@ -184,3 +184,8 @@ mod tests {
         assert_eq!(foreign(&"x".repeat(10_000)).len(), FOREIGN_TEXT_MAX);
     }
 }
+
+/// Peers will not believe this hub's announcements.
+pub fn clock_is_off(off: &str) {
+    tracing::warn!(off, "this machine's clock looks wrong; set it, best by NTP");
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gio_agent::control::ControlSocket;
 use gio_agent::http::HttpServer;
-use gio_agent::{Code, Home, UserError, shutdown_signal};
+use gio_agent::{Code, Home, UserError, clock_off, shutdown_signal, unix_now};
 use gio_evm::{Chain, ConnectError};
 use gio_net::{Net, Services};
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use crate::infra::chain::EvmChain;
 use crate::infra::console::Console;
 use crate::infra::metrics::{self, MinerSource};
 use crate::infra::observe;
-use crate::run::{Miner, Parts};
+use crate::run::{Miner, MinerError, Parts};
 use crate::services::{Deps, operate};
 
 /// Where the address of `/metrics` is written, in the home.
@@ -36,6 +36,9 @@ pub async fn run(home: &Home) -> Result<(), UserError> {
     let chain = Chain::connect(&config.rpc_url, config.contracts, Some(key.secret_bytes()))
         .await
         .map_err(|error| told(error, &config))?;
+    if let Some(off) = clock_off(unix_now(), chain.head().await?.time.0) {
+        observe::clock_is_off(&off);
+    }
     let http = HttpServer::open(config.metrics_listen, metrics::PORT).await;
     let http = http.map_err(|error| UserError::of(Code::NetInvalid, error))?;
     let stop_net = CancellationToken::new();
@@ -52,14 +55,24 @@ pub async fn run(home: &Home) -> Result<(), UserError> {
     };
     let cores = parts.config.cores().get();
     parts.console.started(owner, cores, home.folder());
-    let miner = Miner::build(home.folder(), parts).await?;
+    let miner = Miner::build(home.folder(), parts).await.map_err(ended)?;
     let doors = open_doors(home, &miner.deps(), http);
     let result = miner.run(shutdown_signal()).await;
     doors.stop.cancel();
     doors.tasks.join_all().await;
     stop_net.cancel();
     net.stopped().await;
-    Ok(result?)
+    result.map_err(ended)
+}
+
+/// Why a miner did not start, or did not go on.
+fn ended(error: MinerError) -> UserError {
+    if !matches!(error, MinerError::Store(_)) {
+        return error.into();
+    }
+    UserError::of(Code::Database, error)
+        .hint("make room on its disk, or see docs/recovery.md for a damaged miner.db; then start again")
+        .next("gio-miner doctor")
 }
 
 /// The operator's doors: metrics and health, the control socket, SIGHUP.

@@ -168,3 +168,8 @@ pub fn chain_silent(wallet: Address, failure: Cause<'_>) {
     metrics::CHAIN_FAILURES.inc();
     warn!(%wallet, failure, "the chain does not answer");
 }
+
+/// This miner will not believe any hub's announcements.
+pub fn clock_is_off(off: &str) {
+    tracing::warn!(off, "this machine's clock looks wrong; set it, best by NTP");
+}

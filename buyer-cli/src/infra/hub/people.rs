@@ -55,6 +55,7 @@ impl HubClient {
     pub async fn machines(&self, pages_max: u32) -> Result<Machines, HubError> {
         let request = call(wire::MachinesRequest { pages_max });
         let reply = self.market().machines(request).await?;
+        gio_failpoint::fail_point!("buyer.asked.machines");
         Ok(machines(&reply.into_inner()))
     }
 
@@ -65,6 +66,7 @@ impl HubClient {
     pub async fn explain(&self, deal: DealId) -> Result<Explanation, HubError> {
         let request = call(deal_ref(deal, None));
         let reply = self.market().explain(request).await?.into_inner();
+        gio_failpoint::fail_point!("buyer.asked.explanation");
         let troubles = reply.troubles.iter().map(trouble);
         Ok(Explanation {
             stage: wire::DealStage::try_from(reply.stage).unwrap_or_default(),
@@ -94,6 +96,7 @@ impl HubClient {
                 from_unit: after.map_or(0, |unit| unit.saturating_add(1)),
             });
             let reply = self.market().claims(request).await?.into_inner();
+            gio_failpoint::fail_point!("buyer.asked.claims");
             let page: Vec<SignedClaim> =
                 reply.claims.iter().map(signed).collect::<Result<_, _>>()?;
             // A hub that repeats itself would keep us here for ever.
@@ -116,6 +119,7 @@ impl HubClient {
             signature: field::signature_bytes(signature),
         });
         let reply = self.market().cancel(request).await?.into_inner();
+        gio_failpoint::fail_point!("buyer.told.cancellation");
         Ok(Cancelled {
             until: UnixSeconds(reply.until),
             units_running: reply.units_running,
