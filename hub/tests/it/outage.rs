@@ -127,3 +127,32 @@ async fn a_deal_that_a_reorganisation_moved_below_the_cursor_is_found() {
     market.reaches(deal.id, "posted").await;
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn a_deal_whose_opening_a_reorganisation_took_back_is_posted_once_it_is_open_again() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.sign(&job(1), 1).await;
+    let snapshot = market.node().anvil_snapshot().await.unwrap();
+    buyer.open(&deal).await;
+    let orders = miner.orders(1).await;
+    // The block with the opening never was; others took its place.
+    assert!(market.node().anvil_revert(snapshot).await.unwrap());
+    market.node().anvil_mine(Some(3), None).await.unwrap();
+    miner.deliver(vec![miner.result(&orders[0], 100)]).await;
+    miner.accepted().await;
+    market.reaches(deal.id, "assembling").await;
+    let stage = market.chain.deal(market.wallet, deal.id).await.unwrap();
+    assert_eq!(
+        stage.stage,
+        gio_protocol::DealStage::None,
+        "nobody posts it"
+    );
+    // A connection that has not counted the transaction that never was.
+    (_, buyer.chain) = market.account(2).await;
+    buyer.open(&deal).await;
+    market.reaches(deal.id, "posted").await;
+    hub.stop().await;
+}
