@@ -7,8 +7,8 @@ use alloy::providers::ext::AnvilApi as _;
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use alloy_primitives::{Address, U256, b256};
 use anyhow::Result;
-use tokio::process::Command;
 
+use crate::hosts::Place;
 use crate::paths::foundry;
 use crate::process::{Process, wait_for};
 
@@ -29,15 +29,15 @@ pub struct LocalChain {
 }
 
 impl LocalChain {
-    /// Starts anvil on `port` with its state in `folder`; it mines at once and at least every second.
+    /// Starts anvil at `place` on `port` with its state in `folder`; it mines at once and at least every second.
     ///
     /// # Errors
     /// If it does not come up.
-    pub async fn start(folder: &Path, port: u16) -> Result<Self> {
-        let mut command = Command::new(foundry("anvil"));
+    pub async fn start(folder: &Path, place: &Place, port: u16) -> Result<Self> {
+        let mut command = place.command(&foundry("anvil"));
         command.args([
             "--host",
-            "127.0.0.1",
+            &place.ip,
             "--port",
             &port.to_string(),
             "--chain-id",
@@ -53,7 +53,7 @@ impl LocalChain {
         ]);
         command.arg(folder.join("anvil.json"));
         let mut process = Process::start("anvil", command, &folder.join("logs"))?;
-        let rpc_url = format!("http://127.0.0.1:{port}");
+        let rpc_url = format!("http://{}:{port}", place.ip);
         let provider = ProviderBuilder::new()
             .connect_http(rpc_url.parse()?)
             .erased();

@@ -1,6 +1,7 @@
 //! The development network: anvil, the contracts, the coin's node, one hub, three miners and a buyer, as real processes
 //! with their own keys and folders. Everything lives in one folder and survives a restart.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use tokio::process::Command;
 
 use crate::chain::{DEPLOYER_KEY, LocalChain, free_port};
 use crate::coin::CoinNode;
+use crate::hosts::Place;
 use crate::paths::{agent, artifacts};
 use crate::process::{Process, run, wait_for};
 
@@ -30,6 +32,14 @@ pub struct Settings {
     pub window_seconds: u64,
     /// What answers for each miner's claims, in whole GIO; 0: no bond.
     pub bond: u64,
+    /// Programs that run on a host of their own, by `chain`, `hub`, `miner-1`, `buyer`; all others run on this one.
+    pub places: BTreeMap<String, Place>,
+}
+
+impl Settings {
+    fn place(&self, name: &str) -> Place {
+        self.places.get(name).cloned().unwrap_or_default()
+    }
 }
 
 impl Default for Settings {
@@ -40,6 +50,7 @@ impl Default for Settings {
             net_price: "0.01".to_owned(),
             window_seconds: 3600,
             bond: 10,
+            places: BTreeMap::new(),
         }
     }
 }
@@ -94,7 +105,7 @@ impl Devnet {
         fs::create_dir_all(folder)?;
         let folder = folder.canonicalize()?;
         let ports = ports(&folder)?;
-        let anvil = LocalChain::start(&folder, ports.rpc).await?;
+        let anvil = LocalChain::start(&folder, &settings.place("chain"), ports.rpc).await?;
         let deployment = deployment(&folder, &anvil).await?;
         // It comes up while the accounts are made.
         let coin = CoinNode::start(&folder, &deployment).await?;
@@ -133,14 +144,12 @@ impl Devnet {
             self.agent("gio-hub", "hub", &["start"]),
             &self.folder.join("logs"),
         )?;
-        let port = self.ports.hub;
+        let (ip, port) = (self.settings.place("hub").ip, self.ports.hub);
         wait_for("the hub", 30, || {
-            let alive = process.check();
+            let (alive, ip) = (process.check(), ip.clone());
             async move {
                 alive?;
-                Ok(tokio::net::TcpStream::connect(("127.0.0.1", port))
-                    .await
-                    .ok())
+                Ok(tokio::net::TcpStream::connect((ip, port)).await.ok())
             }
         })
         .await?;
@@ -171,7 +180,7 @@ impl Devnet {
     /// One of the agents with its folder.
     #[must_use]
     pub fn agent(&self, program: &str, home: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(agent(program));
+        let mut command = self.settings.place(home).command(&agent(program));
         command.arg("--home").arg(self.folder.join(home)).args(args);
         command
     }
@@ -245,7 +254,8 @@ impl Devnet {
     /// If the hub has no key.
     pub fn hub_addr(&self) -> Result<String> {
         let peer = peer_id_of(&self.key("hub", Role::Hub)?.public_key());
-        Ok(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports.hub))
+        let ip = self.settings.place("hub").ip;
+        Ok(format!("/ip4/{ip}/tcp/{}/p2p/{peer}", self.ports.hub))
     }
 
     fn key(&self, home: &str, role: Role) -> Result<MachineKey> {
@@ -273,7 +283,11 @@ impl Devnet {
         if self.folder.join("hub/config.toml").exists() {
             return Ok(());
         }
-        let listen = format!("/ip4/127.0.0.1/tcp/{}", self.ports.hub);
+        let listen = format!(
+            "/ip4/{}/tcp/{}",
+            self.settings.place("hub").ip,
+            self.ports.hub
+        );
         let window = self.settings.window_seconds.to_string();
         let mut args = vec![
             "init",
@@ -335,12 +349,13 @@ impl Devnet {
             return Ok(());
         }
         let (bootstrap, cores) = (self.hub_addr()?, self.settings.cores_per_miner.to_string());
+        let listen = format!("/ip4/{}/tcp/0", self.settings.place(&name).ip);
         let args = [
             "init",
             "--bootstrap",
             &bootstrap,
             "--listen",
-            "/ip4/127.0.0.1/tcp/0",
+            &listen,
             "--cores",
             &cores,
         ];

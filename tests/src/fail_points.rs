@@ -22,7 +22,7 @@ const SOURCES: [&str; 6] = [
 const MARK: &str = "fail_point!(\"";
 
 /// What writes or sends: where, and the texts that do it.
-const WRITES_AND_SENDS: [(&str, &[&str]); 11] = [
+const WRITES_AND_SENDS: [(&str, &[&str]); 12] = [
     (
         "hub/src/infra/store",
         &[".execute(&self.pool)", ".commit()", "RETURNING"],
@@ -70,6 +70,7 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 11] = [
             "blob::download(",
         ],
     ),
+    ("buyer-cli/src/infra/hub", &["self.market()."]),
     (
         "buyer-cli/src/steps",
         &[

@@ -4,6 +4,7 @@ pub mod chain;
 pub mod coin;
 pub mod devnet;
 pub mod fail_points;
+pub mod hosts;
 pub mod paths;
 pub mod process;
 pub mod report;

@@ -1,6 +1,7 @@
 //! Everything that needs more than one package.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod adversity;
 mod coin;
 mod crash;
 mod demo;
@@ -10,6 +11,8 @@ mod front_end;
 mod golden;
 mod government;
 mod killed;
+mod guests;
+mod hosts;
 mod market;
 mod money;
 mod pages;

@@ -38,8 +38,12 @@ pub(crate) async fn turn() -> MutexGuard<'static, ()> {
 impl Story {
     /// A network with chain, contracts and accounts, and no agent running yet.
     pub(crate) async fn prepare(settings: Settings) -> Self {
+        Self::prepare_in(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    /// The same in a folder that was prepared.
+    pub(crate) async fn prepare_in(folder: TempDir, settings: Settings) -> Self {
         let turn = turn().await;
-        let folder = tempfile::tempdir().unwrap();
         let net = Devnet::prepare(folder.path(), settings).await.unwrap();
         Self {
             net,
@@ -141,6 +145,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Of a command that was given `--json`.
+    pub(crate) fn of(output: &std::process::Output) -> Self {
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        Self {
+            code: output.status.code().unwrap(),
+            json: serde_json::from_str(&stdout).unwrap_or(Value::String(stdout)),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// The job's id, wherever a command tells it.
     pub(crate) fn job(&self) -> &str {
         self.json["job"]
@@ -168,13 +182,7 @@ async fn answer(mut command: Command) -> Answer {
 }
 
 async fn finished(mut command: Command) -> Answer {
-    let output = command.output().await.unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    Answer {
-        code: output.status.code().unwrap(),
-        json: serde_json::from_str(&stdout).unwrap_or(Value::String(stdout)),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Answer::of(&command.output().await.unwrap())
 }
 
 /// A text for a command line.

@@ -133,6 +133,19 @@ impl Story {
                 );
                 ensure!(self.over.insert(deal), "{deal:?} ended twice");
             }
+            WalletEvent::DealCancelled {
+                deal,
+                payment,
+                refund,
+                ..
+            } => {
+                ensure!(
+                    payment.plus(refund)? == self.caps[&deal].0,
+                    "{deal:?}: all of the cap is there"
+                );
+                ensure!(self.over.insert(deal), "{deal:?} ended twice");
+                self.paid += payment.units();
+            }
             WalletEvent::PaymentApproved { miner, net, .. } => {
                 *self.approved.entry(miner).or_default() += net.units();
                 *self.payments.entry(miner).or_default() += 1;

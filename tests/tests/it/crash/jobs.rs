@@ -31,6 +31,8 @@ fn program(turns: u64) -> Vec<u8> {
 
 /// Turns of a unit that is done in a moment.
 const SHORT: u64 = 5_000_000;
+/// Turns of a unit that takes seconds: long enough for something to happen to it.
+const SLOW: u64 = 1_000_000_000;
 /// Turns of a unit that is still running whenever something happens to it.
 const LONG: u64 = 1 << 40;
 /// Bytes of a unit's input and output that is a content of its own, and a file at the hub.
@@ -38,20 +40,20 @@ const LARGE: usize = 200_000;
 const SMALL: usize = 100;
 
 /// How one job is asked for.
-pub(super) struct Ask {
+pub(crate) struct Ask {
     /// Of `submit`, before `--out`.
-    pub(super) args: Vec<String>,
+    pub(crate) args: Vec<String>,
     /// Of the guest.
-    pub(super) program_args: Vec<String>,
+    pub(crate) program_args: Vec<String>,
     /// What the buyer ends with when all went well.
-    pub(super) codes: Vec<i32>,
+    pub(crate) codes: Vec<i32>,
     folder: std::path::PathBuf,
     units: usize,
 }
 
 impl Ask {
     /// The result in `out` is what the job asked for.
-    pub(super) fn check(&self, out: &Path) {
+    pub(crate) fn check(&self, out: &Path) {
         for unit in 0..self.units {
             let ours = fs::read(out.join(format!("units/{unit}/stdout"))).unwrap();
             let asked = fs::read(self.folder.join(format!("in/{unit}.txt"))).unwrap();
@@ -61,17 +63,22 @@ impl Ask {
 }
 
 /// Four units, the first one large in and out; `number` makes every content new to everybody.
-pub(super) fn mixed(market: &DyingMarket, number: usize) -> Ask {
+pub(crate) fn mixed(market: &DyingMarket, number: usize) -> Ask {
     ask(market, number, SHORT, &[LARGE, SMALL, SMALL, SMALL], "1")
 }
 
 /// One large unit.
-pub(super) fn large(market: &DyingMarket, number: usize) -> Ask {
+pub(crate) fn large(market: &DyingMarket, number: usize) -> Ask {
     ask(market, number, SHORT, &[LARGE], "1")
 }
 
+/// Units that take a while each.
+pub(crate) fn slow(market: &DyingMarket, number: usize) -> Ask {
+    ask(market, number, SLOW, &[SMALL; 4], "20")
+}
+
 /// Units that do not end by themselves before the job is due.
-pub(super) fn endless(market: &DyingMarket, number: usize) -> Ask {
+pub(crate) fn endless(market: &DyingMarket, number: usize) -> Ask {
     ask(market, number, LONG, &[SMALL; 6], "20")
 }
 

@@ -24,8 +24,9 @@ use crate::story::turn;
 
 /// Between two looks at all processes.
 const LOOK: Duration = Duration::from_millis(20);
-/// A job that has not ended by then has lost its way.
-const JOB_SECONDS: u64 = 120;
+/// A job that has not ended by then has lost its way: longer than the 300 s after which a hub gives a unit without a
+/// result to somebody else.
+const JOB_SECONDS: u64 = 400;
 /// Before a person tries again what failed for now.
 const AGAIN: Duration = Duration::from_millis(300);
 /// Until the last miner has pulled its last pay: a miner looks by itself every 60 s.
@@ -38,9 +39,9 @@ const JOBS_ARMED: u32 = 2;
 
 /// Somebody who dies at a point: `hub`, `miner` or `buyer`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Death {
-    pub(super) who: &'static str,
-    pub(super) point: String,
+pub(crate) struct Death {
+    pub(crate) who: &'static str,
+    pub(crate) point: String,
 }
 
 impl fmt::Display for Death {
@@ -51,13 +52,13 @@ impl fmt::Display for Death {
 
 /// A point to die at the next time it is passed.
 #[derive(Clone, Debug)]
-pub(super) struct Aim {
+pub(crate) struct Aim {
     point: String,
     tries: u32,
 }
 
 impl Aim {
-    pub(super) fn at(point: &str) -> Self {
+    pub(crate) fn at(point: &str) -> Self {
         let point = point.to_owned();
         Self { point, tries: 0 }
     }
@@ -75,18 +76,18 @@ impl Aim {
 }
 
 /// A hub or a miner that is kept running.
-pub(super) struct Agent {
-    pub(super) name: &'static str,
+pub(crate) struct Agent {
+    pub(crate) name: &'static str,
     role: &'static str,
     program: &'static str,
     /// Where it will die, one after the other.
-    pub(super) plan: VecDeque<Aim>,
+    pub(crate) plan: VecDeque<Aim>,
     armed: Option<Aim>,
     process: Option<Process>,
     /// Jobs that went by since it was armed.
     jobs: u32,
     /// When it dies it stays dead until somebody starts it.
-    pub(super) stays_dead: bool,
+    pub(crate) stays_dead: bool,
 }
 
 impl Agent {
@@ -142,15 +143,15 @@ impl Agent {
 }
 
 /// A market whose processes die.
-pub(super) struct DyingMarket {
-    pub(super) net: Devnet,
-    pub(super) agents: Vec<Agent>,
-    pub(super) buyer_plan: VecDeque<Aim>,
+pub(crate) struct DyingMarket {
+    pub(crate) net: Devnet,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) buyer_plan: VecDeque<Aim>,
     /// Who died where.
-    pub(super) deaths: BTreeSet<Death>,
+    pub(crate) deaths: BTreeSet<Death>,
     /// Never reached, however often somebody was armed for it.
-    pub(super) unreached: BTreeSet<Death>,
-    pub(super) window_seconds: u64,
+    pub(crate) unreached: BTreeSet<Death>,
+    pub(crate) window_seconds: u64,
     before: Vec<(String, Gio)>,
     jobs: usize,
     _folder: TempDir,
@@ -159,17 +160,22 @@ pub(super) struct DyingMarket {
 
 /// How long a posted result may be looked at before anybody may settle.
 const WINDOW_SECONDS: u64 = 600;
-pub(super) const MINERS: [&str; 2] = ["miner-1", "miner-2"];
+pub(crate) const MINERS: [&str; 2] = ["miner-1", "miner-2"];
 
 impl DyingMarket {
     /// Chain, contracts and accounts; nothing runs yet.
-    pub(super) async fn prepare() -> Self {
+    pub(crate) async fn prepare() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    /// The same, with its programs on hosts of their own.
+    pub(crate) async fn with(settings: Settings) -> Self {
         let turn = turn().await;
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             miners: MINERS.len(),
             window_seconds: WINDOW_SECONDS,
-            ..Settings::default()
+            ..settings
         };
         let net = Devnet::prepare(folder.path(), settings).await.unwrap();
         let before = net.balances().await.unwrap();
@@ -189,19 +195,19 @@ impl DyingMarket {
         }
     }
 
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         for agent in &mut self.agents {
             agent.start(&self.net);
         }
     }
 
-    pub(super) fn agent(&mut self, name: &str) -> &mut Agent {
+    pub(crate) fn agent(&mut self, name: &str) -> &mut Agent {
         let found = self.agents.iter_mut().find(|agent| agent.name == name);
         found.expect("the market has this agent")
     }
 
     /// Kills an agent from outside, and keeps it down until it is started again.
-    pub(super) async fn kill(&mut self, name: &str) {
+    pub(crate) async fn kill(&mut self, name: &str) {
         let agent = self.agent(name);
         agent.armed = None;
         if let Some(process) = agent.process.take() {
@@ -209,7 +215,7 @@ impl DyingMarket {
         }
     }
 
-    pub(super) fn start_again(&mut self, name: &str) {
+    pub(crate) fn start_again(&mut self, name: &str) {
         let at = self
             .agents
             .iter()
@@ -218,7 +224,7 @@ impl DyingMarket {
         self.agents[at].start(&self.net);
     }
 
-    pub(super) fn tend(&mut self) {
+    pub(crate) fn tend(&mut self) {
         for agent in &mut self.agents {
             if let Some(death) = agent.tend(&self.net) {
                 self.deaths.insert(death);
@@ -227,7 +233,7 @@ impl DyingMarket {
     }
 
     /// Looks after the processes for a while.
-    pub(super) async fn tend_for(&mut self, time: Duration) {
+    pub(crate) async fn tend_for(&mut self, time: Duration) {
         let until = Instant::now() + time;
         while Instant::now() < until {
             self.tend();
@@ -236,7 +242,7 @@ impl DyingMarket {
     }
 
     /// Waits for a condition on the chain while the processes die.
-    pub(super) async fn tend_until<F: Future<Output = bool>>(
+    pub(crate) async fn tend_until<F: Future<Output = bool>>(
         &mut self,
         what: &str,
         seconds: u64,
@@ -256,7 +262,7 @@ impl DyingMarket {
 
     /// One job to its end, whoever dies meanwhile; returns its id. The buyer dies at most once a job and is then started
     /// again.
-    pub(super) async fn job(&mut self, ask: &Ask) -> String {
+    pub(crate) async fn job(&mut self, ask: &Ask) -> String {
         let aim = self.buyer_plan.pop_front();
         let job = self.submit(ask, &[], aim).await;
         self.pass_by().await;
@@ -264,7 +270,7 @@ impl DyingMarket {
     }
 
     /// Opens a job's deal and leaves it to the hub.
-    pub(super) async fn leave(&mut self, ask: &Ask) -> String {
+    pub(crate) async fn leave(&mut self, ask: &Ask) -> String {
         self.submit(ask, &["--detach"], None).await
     }
 
@@ -340,7 +346,7 @@ impl DyingMarket {
     }
 
     /// Runs a command that dies at a point.
-    pub(super) async fn buyer_dies(&mut self, args: &[&str], point: &str) {
+    pub(crate) async fn buyer_dies(&mut self, args: &[&str], point: &str) {
         let mut command = self.net.buyer(args);
         command.env(KILL_AT, Aim::at(point).plan());
         let until = Instant::now() + Duration::from_secs(JOB_SECONDS);
@@ -358,8 +364,22 @@ impl DyingMarket {
         });
     }
 
+    /// Runs a command again and again until an agent has died wherever it was to die.
+    pub(crate) async fn buyer_until_deaths(&mut self, args: &[&str], name: &str) {
+        let until = Instant::now() + Duration::from_secs(JOB_SECONDS);
+        while !self.is_dead_everywhere(name) {
+            self.buyer(self.net.buyer(args), until).await;
+            self.tend_for(AGAIN).await;
+        }
+    }
+
+    fn is_dead_everywhere(&mut self, name: &str) -> bool {
+        let agent = self.agent(name);
+        agent.plan.is_empty() && agent.armed.is_none()
+    }
+
     /// Runs a command until it succeeds, as often as whom it needs is dead.
-    pub(super) async fn buyer_succeeds(&mut self, args: &[&str]) {
+    pub(crate) async fn buyer_succeeds(&mut self, args: &[&str]) {
         let until = Instant::now() + Duration::from_secs(JOB_SECONDS);
         loop {
             let status = self.buyer(self.net.buyer(args), until).await;
@@ -400,27 +420,27 @@ impl DyingMarket {
     }
 
     /// An agent dies at these points, one after the other, while the market goes on.
-    pub(super) async fn dies(&mut self, name: &str, points: &[&str], what: &str) {
+    pub(crate) async fn dies(&mut self, name: &str, points: &[&str], what: &str) {
         self.arm(name, points).await;
         self.wait_for_deaths(name, what).await;
     }
 
     /// Starts an agent anew, to die at these points one after the other.
-    pub(super) async fn arm(&mut self, name: &str, points: &[&str]) {
+    pub(crate) async fn arm(&mut self, name: &str, points: &[&str]) {
         self.kill(name).await;
         self.agent(name).plan = points.iter().map(|point| Aim::at(point)).collect();
         self.start_again(name);
     }
 
     /// Waits until an agent has died wherever it was to die.
-    pub(super) async fn wait_for_deaths(&mut self, name: &str, what: &str) {
+    pub(crate) async fn wait_for_deaths(&mut self, name: &str, what: &str) {
         let until = Instant::now() + Duration::from_secs(JOB_SECONDS);
         loop {
             self.tend();
-            let agent = self.agent(name);
-            if agent.plan.is_empty() && agent.armed.is_none() {
+            if self.is_dead_everywhere(name) {
                 return;
             }
+            let agent = self.agent(name);
             let left = (agent.armed.clone(), agent.plan.clone());
             assert!(
                 Instant::now() < until,
@@ -432,18 +452,18 @@ impl DyingMarket {
     }
 
     /// Asks an agent to stop; its orderly end may be where it dies.
-    pub(super) fn ask_to_stop(&mut self, name: &str) {
+    pub(crate) fn ask_to_stop(&mut self, name: &str) {
         let process = self.agent(name).process.as_ref();
         process.expect("it runs").ask_to_stop();
     }
 
-    pub(super) async fn kill_miners(&mut self) {
+    pub(crate) async fn kill_miners(&mut self) {
         for name in MINERS {
             self.kill(name).await;
         }
     }
 
-    pub(super) fn start_miners(&mut self) {
+    pub(crate) fn start_miners(&mut self) {
         for name in MINERS {
             if self.agent(name).process.is_none() {
                 self.start_again(name);
@@ -452,7 +472,7 @@ impl DyingMarket {
     }
 
     /// Waits until an agent's process has begun to run a unit.
-    pub(super) async fn begins_a_unit(&mut self, name: &'static str) {
+    pub(crate) async fn begins_a_unit(&mut self, name: &'static str) {
         let visits = visits(&self.net, name);
         self.tend_until("a running unit", JOB_SECONDS, |_| {
             let passed = fs::read_to_string(&visits).unwrap_or_default();
@@ -462,7 +482,7 @@ impl DyingMarket {
         .await;
     }
 
-    pub(super) async fn reaches(&mut self, job: &str, stage: DealStage) {
+    pub(crate) async fn reaches(&mut self, job: &str, stage: DealStage) {
         let (wallet, deal) = self.deal(job);
         let what = format!("the deal's stage {stage:?}");
         self.tend_until(&what, JOB_SECONDS, move |chain| async move {
@@ -472,7 +492,7 @@ impl DyingMarket {
     }
 
     /// A job's wallet and deal.
-    pub(super) fn deal(&self, job: &str) -> (Address, DealId) {
+    pub(crate) fn deal(&self, job: &str) -> (Address, DealId) {
         let record = self.record(job);
         let deal = &record["state"]["dealt"]["deal"];
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -480,7 +500,7 @@ impl DyingMarket {
         (wallet, DealId(text(&deal["id"]).parse::<B256>().unwrap()))
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.buyer_plan.is_empty()
             && self
                 .agents
@@ -501,7 +521,7 @@ impl DyingMarket {
     }
 
     /// A job's record.
-    pub(super) fn record(&self, job: &str) -> Value {
+    pub(crate) fn record(&self, job: &str) -> Value {
         let path = self
             .net
             .folder
@@ -511,12 +531,12 @@ impl DyingMarket {
         serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
     }
 
-    pub(super) fn out(&self) -> PathBuf {
+    pub(crate) fn out(&self) -> PathBuf {
         self.net.folder.join(format!("out-{}", self.jobs))
     }
 
     /// Lets everything come to rest and adds up.
-    pub(super) async fn settle_sums(&mut self) {
+    pub(crate) async fn settle_sums(&mut self) {
         let until = Instant::now() + Duration::from_secs(QUIET_SECONDS);
         loop {
             match audit(&self.net, &self.before).await {
@@ -532,7 +552,7 @@ impl DyingMarket {
     }
 
     /// Adds up, stops the market in order, and adds up again.
-    pub(super) async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         self.settle_sums().await;
         for agent in &mut self.agents {
             if let Some(process) = agent.process.take() {

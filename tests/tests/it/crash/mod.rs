@@ -3,8 +3,8 @@
 
 mod audit;
 mod chaos;
-mod jobs;
-mod market;
+pub(crate) mod jobs;
+pub(crate) mod market;
 mod points;
 mod scenes;
 mod visits;

@@ -201,6 +201,31 @@ pub(super) async fn a_miner_that_stops(market: &mut DyingMarket, number: usize) 
     market.reaches(&job, DealStage::Refunded).await;
 }
 
+/// The buyer cancels what nobody has begun: both sign the end of the deal, and the whole cap comes back.
+pub(super) async fn a_cancellation(market: &mut DyingMarket, number: usize) {
+    market.kill_miners().await;
+    // It is on disk, so the hub goes on by itself whether the buyer heard of it or not.
+    let told = &[
+        "hub.answers.cancellation",
+        "hub.sends.cancellation",
+        "hub.sent.cancellation",
+    ][..];
+    for (at, points) in [told, &["hub.wrote.cancellation"]].into_iter().enumerate() {
+        let ask = jobs::mixed(market, number + at);
+        let job = market.leave(&ask).await;
+        market.arm("hub", points).await;
+        market.buyer_until_deaths(&["cancel", &job], "hub").await;
+        market.reaches(&job, DealStage::Cancelled).await;
+    }
+    let ask = jobs::mixed(market, number + 2);
+    let job = market.leave(&ask).await;
+    market
+        .buyer_dies(&["cancel", &job], "buyer.told.cancellation")
+        .await;
+    market.reaches(&job, DealStage::Cancelled).await;
+    market.start_miners();
+}
+
 /// Long after: the hub forgets what nobody needs any more.
 pub(super) async fn old_age(market: &mut DyingMarket) {
     market.kill("hub").await;

@@ -20,7 +20,7 @@ use crate::story::{Story, block_on};
 const SEED: &str = "GIO_CRASH_SEED";
 
 /// Points that a scene visits, because no job that goes well passes them.
-const SCENES: [(&str, &str); 25] = [
+const SCENES: [(&str, &str); 30] = [
     ("hub", "hub.sends.refund"),
     ("hub", "hub.sent.refund"),
     ("hub", "hub.sends.settlement"),
@@ -31,6 +31,11 @@ const SCENES: [(&str, &str); 25] = [
     ("hub", "hub.wrote.payout_dropped"),
     ("hub", "hub.tells.rejection"),
     ("hub", "hub.tells.cancel"),
+    ("hub", "hub.wrote.cancellation"),
+    ("hub", "hub.answers.cancellation"),
+    ("hub", "hub.sends.cancellation"),
+    ("hub", "hub.sent.cancellation"),
+    ("buyer", "buyer.told.cancellation"),
     ("hub", "hub.wrote.troubles"),
     ("miner", "miner.wrote.output_lost"),
     ("miner", "miner.tells.failures"),
@@ -59,27 +64,14 @@ const REGISTER: [&str; 3] = [
     "hub.sent.registration",
 ];
 /// Points no process dies at here, and why.
-const NOT_VISITED: [(&str, &str); 14] = [
+const NOT_VISITED: [(&str, &str); 13] = [
     ("hub.answers.has", "no program of ours asks"),
     ("hub.answers.machines", "a question that writes nothing"),
     ("hub.answers.explanation", "a question that writes nothing"),
     ("hub.answers.claims", "a question that writes nothing"),
-    (
-        "hub.answers.cancellation",
-        "no command of the buyer cancels yet",
-    ),
-    (
-        "hub.wrote.cancellation",
-        "no command of the buyer cancels yet",
-    ),
-    (
-        "hub.sends.cancellation",
-        "no command of the buyer cancels yet",
-    ),
-    (
-        "hub.sent.cancellation",
-        "no command of the buyer cancels yet",
-    ),
+    ("buyer.asked.machines", "a question that writes nothing"),
+    ("buyer.asked.explanation", "a question that writes nothing"),
+    ("buyer.asked.claims", "a question that writes nothing"),
     (
         "hub.sends.reconciliation",
         "only when the wallet cannot cover a payment; nothing is written before or after it",
@@ -204,6 +196,7 @@ fn a_job_survives_a_death_where_it_does_not_go_well() {
         scenes::a_lost_output(&mut market, 10).await;
         scenes::units_cancelled(&mut market, 11).await;
         scenes::a_miner_that_stops(&mut market, 12).await;
+        scenes::a_cancellation(&mut market, 13).await;
         market.settle_sums().await;
         scenes::old_age(&mut market).await;
         let wanted = SCENES.iter().chain(&OLD_AGE).map(|(who, point)| {
