@@ -10,9 +10,9 @@ mod front_end;
 #[path = "../../support/golden.rs"]
 mod golden;
 mod government;
-mod killed;
 mod guests;
 mod hosts;
+mod killed;
 mod market;
 mod money;
 mod pages;
