@@ -65,10 +65,13 @@ impl Court {
     }
 
     fn deploy(&mut self, contract: &str, arguments: &[u8]) -> Address {
-        let path = format!("../../contracts/out/{contract}.sol/{contract}.json");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        let text = std::fs::read_to_string(&path);
-        let text = text.unwrap_or_else(|error| panic!("run `forge build` first: {error}"));
+        let path = format!("contracts/out/{contract}.sol/{contract}.json");
+        // Packages at different depths use this file.
+        let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut built = above.map(|folder| folder.join(&path));
+        let path = built.find(|path| path.exists());
+        let path = path.unwrap_or_else(|| panic!("{contract}: run `forge build` first"));
+        let text = std::fs::read_to_string(path).unwrap();
         let artifact: serde_json::Value = serde_json::from_str(&text).unwrap();
         let code = artifact["bytecode"]["object"].as_str().unwrap();
         let mut code = gio_protocol_hex(code);
