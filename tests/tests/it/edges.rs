@@ -8,7 +8,7 @@ use gio_e2e::paths;
 use serde_json::Value;
 
 /// Every package of the workspace with the packages of the workspace it may use, tests aside.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("gio-protocol", &[]),
     ("gio-keys", &["gio-protocol"]),
     ("gio-content", &["gio-protocol"]),
@@ -70,6 +70,16 @@ const EDGES: [(&str, &[&str]); 15] = [
             "gio-agent",
             "gio-net",
             "gio-evm",
+            "gio-runtime",
+        ],
+    ),
+    (
+        "gio-verifier",
+        &[
+            "gio-protocol",
+            "gio-agent",
+            "gio-content",
+            "gio-machine",
             "gio-runtime",
         ],
     ),
