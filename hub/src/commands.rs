@@ -20,6 +20,7 @@ use gio_keys::MachineKey;
 use gio_protocol::Address;
 
 use crate::config::Config;
+use crate::infra::store::Store;
 
 pub(crate) use audit::{Wallet, wallet};
 pub(crate) use doctor::doctor;
@@ -96,6 +97,20 @@ pub(crate) async fn connect(config: &Config, key: Option<[u8; 32]>) -> Result<Ch
             };
             UserError::of(code, error).hint(hint)
         })
+}
+
+/// The hub's database: a file in its folder, or what the config names.
+pub(crate) async fn open_store(config: &Config, home: &Home) -> Result<Store, UserError> {
+    let Some(url) = &config.database_url else {
+        let opened = Store::open(&home.path("hub.db")).await;
+        return opened.map_err(crate::run::database);
+    };
+    let opened = Store::connect(url).await;
+    opened.map_err(|error| {
+        UserError::new(error, ExitStatus::Unreachable)
+            .hint("check `database_url` in config.toml, and that PostgreSQL answers there")
+            .retryable()
+    })
 }
 
 /// The wallet of the config, or the account's first on chain.

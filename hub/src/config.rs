@@ -1,6 +1,7 @@
 //! The hub's config file: TOML with checked keys, read once.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use gio_agent::http::Listen;
@@ -37,12 +38,19 @@ pub struct Config {
     /// Peers to find others through.
     #[serde(default)]
     pub bootstrap: Vec<String>,
+    /// Where others reach this hub, if it is not where it listens: behind a load balancer or a router.
+    #[serde(default)]
+    pub announce: Vec<String>,
     /// Find peers on the local network.
     #[serde(default)]
     pub mdns: bool,
     /// Where `/metrics` and `/health` are served: `auto`, `off` or an address.
     #[serde(default)]
     pub metrics_listen: Listen,
+    /// A PostgreSQL database that several processes share; a file in the hub's folder when not set.
+    pub database_url: Option<String>,
+    /// Where large contents lie, for processes that share a database; in the hub's folder when not set.
+    pub content_dir: Option<PathBuf>,
     /// The contracts.
     pub contracts: Deployment,
     /// What the hub is and wants.
@@ -213,7 +221,12 @@ impl Config {
             key,
             problem: problem.to_string(),
         };
-        for (key, texts) in [("listen", &self.listen), ("bootstrap", &self.bootstrap)] {
+        let addrs = [
+            ("listen", &self.listen),
+            ("bootstrap", &self.bootstrap),
+            ("announce", &self.announce),
+        ];
+        for (key, texts) in addrs {
             let wrong = texts.iter().find(|text| !is_multiaddr(text));
             if let Some(text) = wrong {
                 return Err(invalid(
@@ -221,6 +234,16 @@ impl Config {
                     &format!("holds `{text}`, which is no multiaddr"),
                 ));
             }
+        }
+        let is_postgres =
+            |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
+        if self
+            .database_url
+            .as_deref()
+            .is_some_and(|url| !is_postgres(url))
+        {
+            // Not shown: it may hold a password.
+            return Err(invalid("database_url", &"is no postgres:// address"));
         }
         let name = self.hub.name.len();
         if name == 0 || name > NAME_BYTES_MAX {
@@ -439,7 +462,11 @@ pub(crate) mod tests {
     #[test]
     fn values_nobody_can_work_with_are_named() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 11] = [
+            ("announce", |c| c.announce = vec!["here".to_owned()]),
+            ("database_url", |c| {
+                c.database_url = Some("mysql://here".to_owned())
+            }),
             ("listen", |c| c.listen = vec!["localhost:1".to_owned()]),
             ("bootstrap", |c| c.bootstrap = vec!["/ip4".to_owned()]),
             ("hub.name", |c| c.hub.name.clear()),

@@ -1,6 +1,7 @@
 //! What every service of the hub shares.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ pub struct Notes {
     pub coming: watch::Sender<BTreeSet<DealId>>,
     /// Miners that have places and units to run, but no more trust: they want pay first.
     pub waiting_for_pay: Shared<BTreeSet<Address>>,
+    /// Whether a miner is connected to this process.
+    pub has_miners: AtomicBool,
     /// Held from the look at the free balance to the signature on disk.
     pub promise: tokio::sync::Mutex<()>,
     free: tokio::sync::Mutex<Option<FreeBalance>>,

@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::commands::{config, connect, key, wallet_of};
+use crate::commands::{config, connect, key, open_store, wallet_of};
 use crate::config::Config;
 use crate::domain::stage::Stage;
 use crate::hub::{CHECKS_MAX, Hub, Notes, PeerPlaces};
@@ -34,7 +34,7 @@ use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
 use crate::operation::Operation;
 use crate::services::dispatch::Question;
-use crate::services::{announce, clean, deals, dispatch, operate, pay, watch_chain};
+use crate::services::{announce, clean, deals, dispatch, keep, operate, pay, watch_chain};
 
 /// How long connections may take to end; what they still had to say is said again by their miners.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -92,7 +92,7 @@ impl RunningHub {
         let stop = CancellationToken::new();
         let parts = Parts {
             head: watch::channel(chain.head().await?),
-            store: Store::open(&home.path("hub.db")).await.map_err(database)?,
+            store: open_store(&config, home).await?,
             config,
             key,
             wallet,
@@ -162,6 +162,10 @@ impl RunningHub {
         self.stop.cancel();
         self.hub.tasks.close();
         while self.loops.tasks.join_next().await.is_some() {}
+        if let Err(error) = self.hub.store.release_all().await {
+            // Others take it over when the leases end.
+            observe::retrying("giving work back", &error);
+        }
         // A connection may be in the middle of a check.
         let _ = timeout(DRAIN, self.hub.tasks.wait()).await;
         self.net.stopped().await;
@@ -173,7 +177,11 @@ impl RunningHub {
         head: watch::Sender<BlockHead>,
     ) -> Result<(), UserError> {
         let (hub, loops) = (&self.hub, &mut self.loops);
-        let open = hub.store.deals_in(&[Stage::Open, Stage::Running]).await?;
+        // Of a database of its own, what is open was this process's before.
+        let open = match hub.store.is_shared() {
+            true => Vec::new(),
+            false => hub.store.deals_in(&[Stage::Open, Stage::Running]).await?,
+        };
         hub.notes
             .coming
             .send_replace(open.iter().map(|deal| deal.id).collect());
@@ -182,6 +190,8 @@ impl RunningHub {
         loops.add("steward of deals", deals::run(Arc::clone(hub)));
         loops.add("payer", pay::run(Arc::clone(hub)));
         loops.add("cleaner", clean::run(Arc::clone(hub)));
+        loops.add("keeper of leases", keep::run(Arc::clone(hub)));
+        loops.add("mirror", keep::mirror(Arc::clone(hub)));
         let services = Services::new()
             .market(MarketApi(Arc::clone(hub)))
             .work(WorkApi(Arc::clone(hub)))
@@ -257,7 +267,8 @@ type Built = (
 impl Parts {
     async fn build(self, home: &Home) -> Result<Built, UserError> {
         let memory = MemoryBudget::new(self.config.limits.memory_mib);
-        let folder = home.path("content");
+        let own = || home.path("content");
+        let folder = self.config.content_dir.clone().unwrap_or_else(own);
         let limits = &self.config.limits;
         let contents = Contents::open(self.store.clone(), folder, limits, memory.clone()).await?;
         let (dispatcher, inbox) = mpsc::channel(dispatch::INBOX);
@@ -318,7 +329,7 @@ fn addrs(texts: &[String]) -> Result<Vec<Multiaddr>, UserError> {
 }
 
 /// The database cannot be used: damaged, or its disk is full. What is under way waits for the next start.
-fn database(error: impl Error + Send + Sync + 'static) -> UserError {
+pub(crate) fn database(error: impl Error + Send + Sync + 'static) -> UserError {
     UserError::of(Code::Database, error)
         .hint(
             "make room on its disk, or see docs/recovery.md for a damaged hub.db; then start again",

@@ -5,6 +5,7 @@ pub(crate) mod announce;
 pub(crate) mod clean;
 pub(crate) mod deals;
 pub(crate) mod dispatch;
+pub(crate) mod keep;
 pub(crate) mod operate;
 pub(crate) mod pay;
 pub(crate) mod watch_chain;

@@ -34,6 +34,8 @@ pub struct Settings {
     pub bond: u64,
     /// Programs that run on a host of their own, by `chain`, `hub`, `miner-1`, `buyer`; all others run on this one.
     pub places: BTreeMap<String, Place>,
+    /// Logs as JSON lines, for programs that read them.
+    pub json_logs: bool,
 }
 
 impl Settings {
@@ -51,6 +53,7 @@ impl Default for Settings {
             window_seconds: 3600,
             bond: 10,
             places: BTreeMap::new(),
+            json_logs: false,
         }
     }
 }
@@ -182,6 +185,9 @@ impl Devnet {
     pub fn agent(&self, program: &str, home: &str, args: &[&str]) -> Command {
         let mut command = self.settings.place(home).command(&agent(program));
         command.arg("--home").arg(self.folder.join(home)).args(args);
+        if self.settings.json_logs {
+            command.env("GIO_LOG_FORMAT", "json");
+        }
         command
     }
 

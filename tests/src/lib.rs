@@ -1,5 +1,6 @@
 //! The development network and what the end-to-end stories share.
 
+pub mod bench;
 pub mod chain;
 pub mod coin;
 pub mod devnet;

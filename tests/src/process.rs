@@ -53,6 +53,12 @@ impl Process {
         &self.name
     }
 
+    /// Its number, while it has not been seen to end.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Its log so far.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use gio_content::{InputImage, OutputImage, content_root};
 use gio_keys::MachineKey;
 use gio_protocol::{
     Address, B256, Claim, Cu, DealId, DealTerms, Domain, Gio, JobTree, MachineParams, PricePerPu,
-    ResultTree, Status, UnitKind, UnitLeaf, UnixSeconds, VerificationMode, acceptance_digest, bill,
+    ResultTree, Status, UnitKind, UnitLeaf, UnixSeconds, VerificationMode, acceptance_hash, bill,
     cancellation_digest, confirmation_digest, gross_of_net, keccak256, lock_of_gross,
     seed_commitment, unit_seed, word_root,
 };
@@ -230,7 +230,8 @@ fn deal_vector(seed: u64, chain_id: u64, wallet: u64) -> Value {
     let domain = Domain::new(chain_id, terms.wallet);
     let id = terms.deal_id(chain_id);
     let claim = claim(id, miner.address());
-    let acceptance = acceptance_digest(&domain, id.0, claim.unit, claim.struct_hash());
+    let acceptance = acceptance_hash(id.0, claim.unit, claim.struct_hash());
+    let acceptance = domain.digest(acceptance);
     let confirmation = confirmation_digest(&domain, id.0, word(24));
     let cancellation = cancellation_digest(&domain, id.0, Gio::from_units(123));
     json!({

@@ -283,6 +283,36 @@ impl HubClient {
         })
     }
 
+    /// Outputs that lie with their claims, page by page, not yet checked.
+    ///
+    /// # Errors
+    /// [`HubError`]; a refusal before the result is posted.
+    pub async fn small_outputs(
+        &self,
+        deal: DealId,
+    ) -> Result<Streaming<wire::OutputPage>, HubError> {
+        let request = wire::OutputsRequest {
+            deal_id: field::bytes(deal.0),
+            first_unit: 0,
+        };
+        let mut market = self.market();
+        let answer = tokio::time::timeout(CALL_TIMEOUT, market.outputs(request)).await;
+        let late = |_| Status::deadline_exceeded("the hub did not begin to answer");
+        Ok(answer.map_err(late)??.into_inner())
+    }
+
+    /// The next page of such outputs.
+    ///
+    /// # Errors
+    /// [`HubError`], also when none comes for a while.
+    pub async fn next_outputs(
+        pages: &mut Streaming<wire::OutputPage>,
+    ) -> Result<Option<wire::OutputPage>, HubError> {
+        let page = tokio::time::timeout(CALL_TIMEOUT, pages.message()).await;
+        let late = |_| Status::deadline_exceeded("the hub sent no more outputs");
+        Ok(page.map_err(late)??)
+    }
+
     /// Says that the result may be settled.
     ///
     /// # Errors

@@ -1,16 +1,18 @@
 //! Fetching a posted result and believing none of it before it is checked; then writing it out.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use gio_agent::{ExitStatus, UserError};
 use gio_content::ContentRef;
 use gio_evm::DealInfo;
+use gio_net::wire::OutputPage;
 use gio_protocol::{Claim, ClaimsFile, ClaimsFileError, Domain};
 use thiserror::Error;
 
 use super::{Driver, blocking, unix_ms};
-use crate::content_store::ContentStore;
+use crate::content_store::{ContentError, ContentStore};
 use crate::domain::next::Step;
 use crate::domain::refute::{Refutation, refutation};
 use crate::domain::verify::{Expected, ResultError, check_claims, check_output};
@@ -20,6 +22,8 @@ use crate::infra::retry::retrying;
 use crate::job::{Collected, Moment};
 use crate::results;
 
+/// Outputs up to this size lie with their claims at the hub (docs/protocol.md 5).
+const OUTPUT_WITH_CLAIM_MAX: u64 = 1024;
 /// Outputs fetched at a time: enough to hide the line's latency, few enough to hold in memory.
 const DOWNLOADS_AT_A_TIME: usize = 8;
 /// Longest record of a claims file, and what stands before the first.
@@ -173,53 +177,129 @@ impl Driver<'_> {
         }
     }
 
-    /// Every output, checked and stored.
+    /// Every output, checked and stored: the buyer's own copies first, then the small ones, which come together, then each
+    /// of the others.
     async fn outputs(
         &self,
         hub: &HubClient,
         claims: &ClaimsFile,
     ) -> Result<BTreeMap<u32, ContentRef>, UserError> {
-        let wanted: Vec<&Claim> = claims.claims.iter().flatten().map(|s| &s.claim).collect();
-        let total = wanted.iter().map(|claim| claim.output_length).sum();
-        let contents = self.session.contents();
-        let fetched = stream::iter(wanted.into_iter().cloned())
-            .map(|claim| async move { output(hub, contents.clone(), claim).await })
-            .buffer_unordered(DOWNLOADS_AT_A_TIME);
-        let mut done = 0;
-        let collected = fetched.inspect_ok(|(_, content)| {
-            done += content.length;
-            self.progress.bytes(done, total);
+        let claims = claims.claims.iter().flatten().map(|s| s.claim.clone());
+        let mut outputs = Outputs::new(self.session.contents().clone(), claims.collect());
+        outputs = taking(move || outputs.take_own()).await?;
+        let (id, total) = (self.dealt().deal.id, outputs.total);
+        if outputs.has_small() {
+            let mut pages = retrying(|| hub.small_outputs(id))
+                .await
+                .map_err(faults::hub)?;
+            while let Some(page) = HubClient::next_outputs(&mut pages)
+                .await
+                .map_err(faults::hub)?
+            {
+                outputs = taking(move || outputs.take_page(page)).await?;
+                self.progress.bytes(outputs.bytes, total);
+            }
+        }
+        let missing: Vec<Claim> = outputs.missing.values().cloned().collect();
+        let fetched = stream::iter(missing).map(|claim| async move {
+            let bytes = retrying(|| hub.download(content_of(&claim))).await;
+            Ok::<_, UserError>((claim.unit, bytes.map_err(faults::hub)?))
         });
-        collected.try_collect().await
+        let mut fetched = fetched.buffer_unordered(DOWNLOADS_AT_A_TIME);
+        while let Some((unit, bytes)) = fetched.try_next().await? {
+            outputs = taking(move || outputs.take(unit, &bytes)).await?;
+            self.progress.bytes(outputs.bytes, total);
+        }
+        Ok(outputs.done)
     }
 }
 
-/// One output, from the buyer's own copies or the hub, checked against its claim either way.
-async fn output(
-    hub: &HubClient,
-    contents: ContentStore,
-    claim: Claim,
-) -> Result<(u32, ContentRef), UserError> {
-    let content = ContentRef {
+/// An output that cannot be taken.
+#[derive(Debug, Error)]
+enum TakeError {
+    #[error(transparent)]
+    Wrong(#[from] ResultError),
+    #[error(transparent)]
+    Store(#[from] ContentError),
+}
+
+/// Takes outputs on a thread that may be busy for a while.
+async fn taking(
+    work: impl FnOnce() -> Result<Outputs, TakeError> + Send + 'static,
+) -> Result<Outputs, UserError> {
+    let taken = blocking(move || Ok::<_, Infallible>(work())).await?;
+    taken.map_err(|error| match error {
+        TakeError::Wrong(error) => refused(Refused::Result(error)),
+        TakeError::Store(error) => UserError::from(error),
+    })
+}
+
+/// Outputs on their way into the buyer's store.
+struct Outputs {
+    store: ContentStore,
+    missing: BTreeMap<u32, Claim>,
+    done: BTreeMap<u32, ContentRef>,
+    bytes: u64,
+    total: u64,
+}
+
+impl Outputs {
+    fn new(store: ContentStore, claims: Vec<Claim>) -> Self {
+        let total = claims.iter().map(|claim| claim.output_length).sum();
+        Self {
+            store,
+            missing: claims
+                .into_iter()
+                .map(|claim| (claim.unit, claim))
+                .collect(),
+            done: BTreeMap::new(),
+            bytes: 0,
+            total,
+        }
+    }
+
+    /// Whether any may come with its claim.
+    fn has_small(&self) -> bool {
+        let is_small = |claim: &Claim| claim.output_length <= OUTPUT_WITH_CLAIM_MAX;
+        self.missing.values().any(is_small)
+    }
+
+    /// What a run before this one has fetched already.
+    fn take_own(mut self) -> Result<Self, TakeError> {
+        let claims: Vec<Claim> = self.missing.values().cloned().collect();
+        for claim in claims {
+            if let Ok(bytes) = self.store.get(content_of(&claim)) {
+                self = self.take(claim.unit, &bytes)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// A page of the hub's; what nobody asked for is left out.
+    fn take_page(mut self, page: OutputPage) -> Result<Self, TakeError> {
+        for output in page.outputs {
+            self = self.take(output.unit, &output.image)?;
+        }
+        Ok(self)
+    }
+
+    /// Checked against its claim, wherever it comes from, then stored.
+    fn take(mut self, unit: u32, bytes: &[u8]) -> Result<Self, TakeError> {
+        let Some(claim) = self.missing.remove(&unit) else {
+            return Ok(self);
+        };
+        check_output(&claim, bytes)?;
+        self.done.insert(unit, self.store.put(bytes)?);
+        self.bytes += claim.output_length;
+        Ok(self)
+    }
+}
+
+fn content_of(claim: &Claim) -> ContentRef {
+    ContentRef {
         root: claim.content_root,
         length: claim.output_length,
-    };
-    let stored = contents.clone();
-    let own = blocking(move || Ok::<_, Refused>(stored.get(content).ok())).await?;
-    let bytes = match own {
-        Some(bytes) => bytes,
-        None => retrying(|| hub.download(content))
-            .await
-            .map_err(faults::hub)?,
-    };
-    let unit = claim.unit;
-    let checked = blocking(move || {
-        check_output(&claim, &bytes).map_err(Refused::Result)?;
-        Ok::<_, Refused>(bytes)
-    });
-    let bytes = checked.await.map_err(bad_result)?;
-    blocking(move || contents.put(&bytes)).await?;
-    Ok((unit, content))
+    }
 }
 
 /// "Not posted" is no final answer of a hub whose transaction the chain has already.

@@ -1,14 +1,22 @@
 //! EIP-712 typed data (F3): the domain, and the digests of the small messages.
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use std::sync::LazyLock;
+
+use alloy_primitives::{Address, B256};
 
 use crate::amount::Gio;
+use crate::keccak::keccak256;
+use crate::tree::job::JobTree;
 
 const DOMAIN_TYPE: &str =
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 const ACCEPTANCE_TYPE: &str = "Acceptance(bytes32 dealId,uint32 unit,bytes32 claimHash)";
+const ACCEPTANCES_TYPE: &str = "Acceptances(bytes32 root)";
 const CONFIRMATION_TYPE: &str = "Confirmation(bytes32 dealId,bytes32 resultRoot)";
 const CANCELLATION_TYPE: &str = "Cancellation(bytes32 dealId,uint128 payment)";
+
+/// Hashed once: a hub accepts and a miner hears of thousands of claims a second.
+static ACCEPTANCE_TYPE_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(ACCEPTANCE_TYPE));
 
 /// Where a signature holds: one wallet clone on one chain (R11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,11 +56,30 @@ impl Domain {
     }
 }
 
-/// The hub's countersignature over a claim it accepts (R14).
+/// The struct hash of one acceptance: a hub's word that it takes this claim (R14).
 #[must_use]
-pub fn acceptance_digest(domain: &Domain, deal_id: B256, unit: u32, claim_hash: B256) -> B256 {
-    let mut words = Words::of(ACCEPTANCE_TYPE);
-    words.hash(deal_id).uint(u64::from(unit)).hash(claim_hash);
+pub fn acceptance_hash(deal_id: B256, unit: u32, claim_hash: B256) -> B256 {
+    let mut words = Words::bare();
+    words.hash(*ACCEPTANCE_TYPE_HASH).hash(deal_id);
+    words.uint(unit).hash(claim_hash);
+    words.finish()
+}
+
+/// The root over the acceptances of one message, in its order. Whoever holds the hub's signature over it proves any one of
+/// them by a path of the job tree's form.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn acceptances_root(acceptances: &[B256]) -> B256 {
+    JobTree::new(acceptances).root()
+}
+
+/// The hub's countersignature over all claims it accepts in one message (R14).
+#[must_use]
+pub fn acceptances_digest(domain: &Domain, root: B256) -> B256 {
+    let mut words = Words::of(ACCEPTANCES_TYPE);
+    words.hash(root);
     domain.digest(words.finish())
 }
 
@@ -92,8 +119,9 @@ impl Words {
     }
 
     pub(crate) fn uint(&mut self, value: impl Into<u64>) -> &mut Self {
-        self.0
-            .extend_from_slice(&U256::from(value.into()).to_be_bytes::<32>());
+        let mut word = [0u8; 32];
+        word[24..].copy_from_slice(&value.into().to_be_bytes());
+        self.0.extend_from_slice(&word);
         self
     }
 

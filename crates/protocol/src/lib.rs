@@ -10,20 +10,25 @@ pub mod claim;
 pub mod claims_file;
 pub mod deal;
 pub mod eip712;
+mod keccak;
 mod reader;
 pub mod signature;
 pub mod terms;
 pub mod time;
 pub mod tree;
 
-pub use alloy_primitives::{Address, B256, U256, keccak256};
+pub use alloy_primitives::{Address, B256, U256};
 pub use amount::{
     AmountError, Cu, Gio, PricePerPu, bill, gross_of_net, least_gross_price, lock_of_gross,
 };
 pub use claim::{Claim, Status};
 pub use claims_file::{ClaimsFile, ClaimsFileError, SignedClaim};
 pub use deal::{DealId, DealStage};
-pub use eip712::{Domain, acceptance_digest, cancellation_digest, confirmation_digest};
+pub use eip712::{
+    Domain, acceptance_hash, acceptances_digest, acceptances_root, cancellation_digest,
+    confirmation_digest,
+};
+pub use keccak::keccak256;
 pub use reader::DecodeError;
 pub use signature::Signature;
 pub use terms::{

@@ -1,12 +1,13 @@
 //! `DealTerms` (R1): everything a deal binds, its canonical bytes and its digest.
 
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::amount::{Gio, PricePerPu};
 use crate::deal::DealId;
 use crate::eip712::{Domain, Words};
+use crate::keccak::keccak256;
 use crate::reader::{DecodeError, Reader};
 use crate::tag;
 use crate::time::UnixSeconds;

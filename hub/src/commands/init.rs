@@ -75,8 +75,11 @@ fn config(args: &Init) -> Result<Config, UserError> {
             args.listen.clone()
         },
         bootstrap: args.bootstrap.clone(),
+        announce: Vec::new(),
         mdns: false,
         metrics_listen: Listen::Auto,
+        database_url: None,
+        content_dir: None,
         contracts,
         hub: HubConfig {
             name: args.name.clone(),

@@ -5,9 +5,9 @@ use gio_evm::{WalletInfo, WalletState};
 use gio_protocol::{Address, Gio};
 use serde_json::{Value, json};
 
-use super::{config, connect, key, wallet_of};
+use super::{config, connect, key, open_store, wallet_of};
 use crate::domain::stage::Stage;
-use crate::infra::store::{DealRow, Store};
+use crate::infra::store::DealRow;
 
 /// Deals that are not over.
 const UNDER_WAY: [Stage; 5] = [
@@ -56,9 +56,14 @@ pub(crate) async fn status(home: &Home, as_json: bool) -> Result<(), UserError> 
     let chain = connect(&config, None).await?;
     let wallet = wallet_of(&config, &chain, owner).await?;
     let figures = Figures::of(wallet, &chain.wallet(wallet).await?);
-    let path = home.path("hub.db");
-    let deals = match path.exists() {
-        true => Store::open(&path).await?.deals_in(&UNDER_WAY).await?,
+    let is_there = config.database_url.is_some() || home.path("hub.db").exists();
+    let deals = match is_there {
+        true => {
+            open_store(&config, home)
+                .await?
+                .deals_in(&UNDER_WAY)
+                .await?
+        }
         false => Vec::new(),
     };
     if as_json {

@@ -54,7 +54,7 @@ pub enum ClaimRefusal {
     Signature(#[from] SignatureError),
 }
 
-/// Checks a claim and the output bytes that came with it.
+/// Checks a claim and the output bytes that came with it. Returns the claim's struct hash, which the hub countersigns.
 ///
 /// # Errors
 /// The first [`ClaimRefusal`].
@@ -64,7 +64,7 @@ pub fn check_claim(
     signature: &Signature,
     miner: &PublicKey,
     output: &[u8],
-) -> Result<(), ClaimRefusal> {
+) -> Result<B256, ClaimRefusal> {
     let leaf = deal
         .leaves
         .get(claim.unit as usize)
@@ -89,8 +89,10 @@ pub fn check_claim(
         return Err(ClaimRefusal::ExitCode(claim.exit_code));
     }
     // The cheap check before the one that hashes every byte.
-    miner.verify(claim.digest(&deal.domain), signature)?;
-    check_output(claim, leaf.output_max, output)
+    let claim_hash = claim.struct_hash();
+    miner.verify(deal.domain.digest(claim_hash), signature)?;
+    check_output(claim, leaf.output_max, output)?;
+    Ok(claim_hash)
 }
 
 fn check_output(claim: &Claim, output_max: u64, output: &[u8]) -> Result<(), ClaimRefusal> {
@@ -170,13 +172,14 @@ mod tests {
 
         fn check(&self) -> Result<(), ClaimRefusal> {
             let miner = self.key.public_key();
-            check_claim(
+            let checked = check_claim(
                 &self.deal,
                 &self.claim,
                 &self.signature,
                 &miner,
                 &self.output,
-            )
+            );
+            checked.map(|hash| assert_eq!(hash, self.claim.struct_hash()))
         }
 
         /// With another claim, properly signed.

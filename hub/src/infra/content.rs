@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gio_agent::files::{Access, write_durably};
 use gio_content::{ContentRef, content_root};
@@ -23,13 +24,16 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::leaves::{self, Leaves};
 use super::memory::MemoryBudget;
-use super::store::{BLOB_BYTES_MAX, ContentRow, Store, StoreError};
+use super::store::{BLOB_BYTES_MAX, ContentRow, Store, StoreError, Turn};
 use crate::config::{Limits, mib};
 
 pub use upload::Upload;
 
 /// Largest single content: an input of this size still fits a unit's image.
 pub const CONTENT_BYTES_MAX: u64 = 128 << 20;
+
+/// A file that nobody has written to for so long and that no row names is left over, whoever began it.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// Contents cannot be kept or found.
 #[derive(Debug, Error)]
@@ -124,7 +128,8 @@ impl Contents {
         let known: BTreeSet<String> = store.content_files().await?.iter().map(file_name).collect();
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
-            if !known.contains(entry.file_name().to_string_lossy().as_ref()) {
+            let is_known = known.contains(entry.file_name().to_string_lossy().as_ref());
+            if !is_known && (!store.is_shared() || is_old(&entry)) {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -257,6 +262,7 @@ impl Contents {
         let mut count = 0;
         loop {
             let _files = self.inner.files.lock().await;
+            let _alone = self.inner.store.turn(Turn::Files).await?;
             let dropped = self.inner.store.drop_contents_before(now).await?;
             for content in dropped.iter().filter(|content| content.is_file) {
                 remove(&self.file(content.root)).await?;
@@ -288,6 +294,7 @@ impl Contents {
             bytes: None,
         };
         let _files = self.inner.files.lock().await;
+        let _alone = self.inner.store.turn(Turn::Files).await?;
         tokio::fs::rename(beside, self.file(root)).await?;
         gio_failpoint::fail_point!("hub.wrote.content_file");
         let folder = self.inner.folder.clone();
@@ -370,6 +377,13 @@ impl ContentReader {
         self.offset += piece.len() as u64;
         Ok(piece)
     }
+}
+
+/// Whether nobody can be writing this file any more; another process may have begun it a moment ago.
+fn is_old(entry: &std::fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|data| data.modified());
+    let age = modified.ok().and_then(|at| at.elapsed().ok());
+    age.is_some_and(|age| age > ABANDONED)
 }
 
 fn file_name(root: &B256) -> String {

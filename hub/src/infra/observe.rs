@@ -65,6 +65,10 @@ pub(crate) fn stage(deal: DealId, stage: Stage) {
     info!(%deal, stage = stage.name(), "deal moved on");
 }
 
+pub(crate) fn deals_taken(count: u64) {
+    info!(count, "deals taken that no process had");
+}
+
 pub(crate) fn miner_joined(miner: Address, places: u32) {
     info!(%miner, places, "miner joined");
 }

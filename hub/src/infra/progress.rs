@@ -34,6 +34,14 @@ impl ProgressTable {
         self.rows().entry(deal).or_default().subscribe()
     }
 
+    /// Deals that somebody follows.
+    #[must_use]
+    pub fn followed(&self) -> Vec<DealId> {
+        let rows = self.rows();
+        let followed = rows.iter().filter(|(_, row)| row.receiver_count() > 0);
+        followed.map(|(deal, _)| *deal).collect()
+    }
+
     /// Forgets deals that nobody follows and nobody works on.
     pub fn prune(&self, is_live: impl Fn(DealId) -> bool) {
         self.rows()

@@ -1,4 +1,8 @@
-//! The hub's database: embedded SQLite, every commit on disk before it returns.
+//! The hub's database: embedded SQLite, or PostgreSQL where several processes are one hub. Every commit is on disk
+//! before it returns.
+//!
+//! One text of SQL serves both: numbered parameters, `ON CONFLICT`, sums cast to what both count in. Only opening the
+//! database knows which it is.
 //!
 //! # Correctness
 //! The dispatcher is the only writer of assignments and claims and commits once per turn; everything else writes few
@@ -9,21 +13,18 @@ mod cancellations;
 mod check;
 mod contents;
 mod deals;
+mod open;
 mod payouts;
 mod quotes;
+mod shared;
 #[cfg(test)]
 pub(crate) mod tests;
 mod troubles;
 mod work;
 
-use std::path::Path;
-use std::time::Duration;
-
 use gio_protocol::{Address, B256, DealId, DecodeError, Gio, UnixSeconds};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{Row as _, SqlitePool};
+use sqlx::any::AnyRow;
+use sqlx::{AnyPool, Row as _};
 use thiserror::Error;
 
 pub use cancellations::Cancellation;
@@ -31,13 +32,9 @@ pub use check::integrity;
 pub use contents::{ContentRow, Dropped};
 pub use deals::{Added, DealRow, Load, NewDeal, Posted, Settled, StageEvent};
 pub use payouts::{MinerAccount, PayoutRow};
+pub use shared::{LEASE_SECONDS, Role, Turn, TurnGuard};
 pub use troubles::{TROUBLES_MAX, TroubleRow};
-pub use work::{AcceptedClaim, BLOB_BYTES_MAX, WorkBatch};
-
-/// Readers beside the one writer: one per concurrent API call that touches the disk.
-const CONNECTIONS_MAX: u32 = 8;
-/// How long a statement waits for another writer; commits take milliseconds.
-const BUSY: Duration = Duration::from_secs(10);
+pub use work::{AcceptedClaim, BLOB_BYTES_MAX, OUTPUT_WITH_CLAIM_MAX, WorkBatch};
 
 /// The database refused.
 #[derive(Debug, Error)]
@@ -54,6 +51,17 @@ pub enum StoreError {
         /// Which column.
         column: &'static str,
     },
+    /// This process was silent for too long, and another works on what it had.
+    #[error("another process has taken deal {deal} over")]
+    LeaseLost {
+        /// One of the deals.
+        deal: DealId,
+    },
+    /// The database was not heard of for so long that another process may have everything.
+    #[error(
+        "the database has not answered for {LEASE_SECONDS} s; another process may have taken over"
+    )]
+    Silent,
     /// A row's canonical bytes are damaged.
     #[error("the hub's database is damaged")]
     Decode(#[from] DecodeError),
@@ -62,7 +70,9 @@ pub enum StoreError {
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
+    pool: AnyPool,
+    /// `None` if the database is this process's alone.
+    process: Option<B256>,
 }
 
 /// A block the chain was read up to.
@@ -74,26 +84,6 @@ pub struct Cursor {
 }
 
 impl Store {
-    /// Opens the database, making it or bringing it up to date.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .connect_with(options)
-            .await?;
-        sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool })
-    }
-
     /// Up to which block the chain was read; `None` before the first.
     ///
     /// # Errors
@@ -115,8 +105,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn set_cursor(&self, cursor: Cursor) -> Result<(), StoreError> {
-        let query =
-            sqlx::query("INSERT OR REPLACE INTO chain_cursor (id, block, hash) VALUES (1, ?, ?)");
+        let query = sqlx::query(
+            "INSERT INTO chain_cursor (id, block, hash) VALUES (1, $1, $2) \
+             ON CONFLICT (id) DO UPDATE SET block = excluded.block, hash = excluded.hash",
+        );
         query
             .bind(signed(cursor.block))
             .bind(cursor.hash.as_slice())
@@ -133,8 +125,9 @@ impl Store {
     pub async fn next_sequence(&self, now: UnixSeconds) -> Result<u64, StoreError> {
         // At least the clock, so that a lost database does not make peers ignore this hub.
         let query = sqlx::query_scalar(
-            "INSERT INTO meta (key, value) VALUES ('announcement_sequence', ?1) \
-             ON CONFLICT (key) DO UPDATE SET value = MAX(value, ?1) + 1 RETURNING value",
+            "INSERT INTO meta (key, value) VALUES ('announcement_sequence', $1) \
+             ON CONFLICT (key) DO UPDATE SET value = \
+             CASE WHEN meta.value > $1 THEN meta.value ELSE $1 END + 1 RETURNING value",
         );
         let value: i64 = query.bind(signed(now.0)).fetch_one(&self.pool).await?;
         gio_failpoint::fail_point!("hub.wrote.sequence");
@@ -152,26 +145,47 @@ fn unsigned(column: &'static str, value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Damaged { column })
 }
 
+/// A list of `rows` rows of `columns` numbered parameters each, `($1, $2), ($3, $4)`; one row of one column is `($1)`.
+fn values(rows: usize, columns: usize) -> String {
+    let mut text = String::with_capacity(rows * columns * 6);
+    for number in 0..rows * columns {
+        text.push_str(match number % columns {
+            0 if number == 0 => "(",
+            0 => "), (",
+            _ => ", ",
+        });
+        text.push('$');
+        text.push_str(&(number + 1).to_string());
+    }
+    text.push(')');
+    text
+}
+
 fn fixed<const N: usize>(column: &'static str, bytes: &[u8]) -> Result<[u8; N], StoreError> {
     bytes.try_into().map_err(|_| StoreError::Damaged { column })
 }
 
-fn number(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+fn number(row: &AnyRow, column: &'static str) -> Result<u64, StoreError> {
     unsigned(column, row.try_get(column)?)
 }
 
-fn amount(row: &SqliteRow, column: &'static str) -> Result<Gio, StoreError> {
+fn small(row: &AnyRow, column: &'static str) -> Result<u32, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    u32::try_from(value).map_err(|_| StoreError::Damaged { column })
+}
+
+fn amount(row: &AnyRow, column: &'static str) -> Result<Gio, StoreError> {
     number(row, column).map(Gio::from_units)
 }
 
-fn hash(row: &SqliteRow, column: &'static str) -> Result<B256, StoreError> {
+fn hash(row: &AnyRow, column: &'static str) -> Result<B256, StoreError> {
     Ok(B256::from(fixed::<32>(column, row.try_get(column)?)?))
 }
 
-fn address(row: &SqliteRow, column: &'static str) -> Result<Address, StoreError> {
+fn address(row: &AnyRow, column: &'static str) -> Result<Address, StoreError> {
     Ok(Address::from(fixed::<20>(column, row.try_get(column)?)?))
 }
 
-fn deal_id(row: &SqliteRow) -> Result<DealId, StoreError> {
+fn deal_id(row: &AnyRow) -> Result<DealId, StoreError> {
     hash(row, "deal_id").map(DealId)
 }

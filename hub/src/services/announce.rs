@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gio_net::{ANNOUNCEMENT_SECONDS, Announcement, Net};
+use gio_net::{ANNOUNCEMENT_SECONDS, Announcement, Multiaddr, Net};
 use gio_protocol::{UnixSeconds, least_gross_price};
 
 use crate::hub::Hub;
@@ -41,11 +41,17 @@ pub(crate) async fn run(hub: Arc<Hub>, net: Net) -> Result<(), StoreError> {
 fn announcement(hub: &Hub, net: &Net, sequence: u64, now: UnixSeconds) -> Announcement {
     let config = hub.config();
     let prices = &config.prices;
+    // The config was checked: they are addresses.
+    let configured = config.announce.iter();
+    let configured: Vec<Multiaddr> = configured.filter_map(|addr| addr.parse().ok()).collect();
     Announcement {
         owner: hub.key.address(),
         wallet: hub.wallet,
         chain_id: hub.chain.chain_id(),
-        addrs: net.announced_addrs(),
+        addrs: match configured.is_empty() {
+            true => net.announced_addrs(),
+            false => configured,
+        },
         sequence,
         issued_at: now,
         expires_at: now.after(ANNOUNCEMENT_SECONDS),

@@ -10,6 +10,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gio_protocol::{DealId, UnixSeconds};
@@ -18,11 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use self::steps::{Done, StepError, take};
-use crate::domain::next::{DealView, Step, next_step};
+use crate::domain::next::{DealView, POST_SECONDS, Step, next_step};
 use crate::hub::Hub;
 use crate::infra::observe;
 use crate::infra::store::{DealRow, StoreError};
-use crate::services::dispatch::Command;
+use crate::services::dispatch::{Command, Question};
 
 /// How often deadlines are looked at when nothing wakes the loop.
 const PULSE: Duration = Duration::from_secs(2);
@@ -30,6 +31,8 @@ const PULSE: Duration = Duration::from_secs(2);
 const STEPS_MAX: usize = 32;
 /// A deal whose step failed, or whose effect is still on its way through the chain, is left alone for so long.
 const REST: Duration = Duration::from_secs(2);
+/// A process without miners gives the deals on its board to others after this long: longer than a reconnect takes.
+const ALONE: Duration = Duration::from_secs(10);
 /// A deal whose contents cannot be read: somebody has to bring the disk back.
 const REST_WITHOUT_CONTENTS: Duration = Duration::from_secs(30);
 
@@ -42,6 +45,7 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
         begun: BTreeSet::new(),
         cancelled: BTreeMap::new(),
         resting: BTreeMap::new(),
+        alone_since: None,
     };
     while !hub.stop.is_cancelled() {
         steward.look().await?;
@@ -71,17 +75,25 @@ struct Steward {
     cancelled: BTreeMap<DealId, UnixSeconds>,
     /// Steps that failed, or whose effect is still on its way, and until when they are not tried again.
     resting: BTreeMap<DealId, (Step, Instant)>,
+    /// Since when no miner is connected here.
+    alone_since: Option<Instant>,
 }
 
 impl Steward {
     /// Starts a step for every deal that needs one.
     async fn look(&mut self) -> Result<(), StoreError> {
         let now = Instant::now();
+        if self.hub.store.is_shared() {
+            self.share(now).await?;
+        }
         self.resting.retain(|_, (_, until)| *until > now);
         let deals = self.hub.store.deals_to_carry(self.hub.now()).await?;
         let known: BTreeSet<DealId> = deals.iter().map(|deal| deal.id).collect();
         self.begun.retain(|deal| known.contains(deal));
         self.cancelled = self.hub.store.cancelled_until().await?;
+        if self.hub.store.is_shared() {
+            self.stop_cancelled().await;
+        }
         for deal in deals {
             if self.steps.len() >= STEPS_MAX {
                 break;
@@ -96,6 +108,49 @@ impl Steward {
             }
         }
         Ok(())
+    }
+
+    /// Where several processes are one hub: deals are taken where their units can run, and given back where they cannot.
+    async fn share(&mut self, now: Instant) -> Result<(), StoreError> {
+        let has_miners = self.hub.notes.has_miners.load(Ordering::Relaxed);
+        self.alone_since = match has_miners {
+            true => None,
+            false => self.alone_since.or(Some(now)),
+        };
+        if self.alone_since.is_some_and(|since| now - since >= ALONE) {
+            let idle: Vec<DealId> = self.begun.difference(&self.busy).copied().collect();
+            for deal in idle {
+                if !close(&self.hub, deal).await {
+                    return Ok(());
+                }
+                self.begun.remove(&deal);
+                self.hub.store.release_deal(deal).await?;
+            }
+        }
+        let due_by = self.hub.now().after(POST_SECONDS);
+        let taken = self.hub.store.take_deals(has_miners, due_by.0).await?;
+        if taken > 0 {
+            observe::deals_taken(taken);
+        }
+        Ok(())
+    }
+
+    /// A buyer may have told another process that it wants no more of a deal that is on the board here.
+    async fn stop_cancelled(&self) {
+        for deal in self
+            .cancelled
+            .keys()
+            .filter(|deal| self.begun.contains(deal))
+        {
+            let (answer, _) = oneshot::channel();
+            let question = Question::Stop(*deal);
+            // When the hub stops, nothing is given out any more anyway.
+            let _ = self
+                .hub
+                .dispatcher
+                .send(Command::Ask { question, answer })
+                .await;
+        }
     }
 
     fn view<'a>(&self, deal: &'a DealRow) -> DealView<'a> {

@@ -11,6 +11,7 @@ mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gio_protocol::{Address, DealId};
@@ -139,6 +140,7 @@ impl Dispatcher {
         self.move_on(&turn).await?;
         self.tell(turn);
         self.note_who_waits();
+        self.note_who_is_here();
         Ok(())
     }
 
@@ -166,6 +168,19 @@ impl Dispatcher {
             self.hub.look_at_pay.notify_one();
         }
         *known = waiting;
+    }
+
+    /// The first miner brings work here that waits for one.
+    fn note_who_is_here(&self) {
+        let has_miners = !self.connections.is_empty();
+        let had = self
+            .hub
+            .notes
+            .has_miners
+            .swap(has_miners, Ordering::Relaxed);
+        if has_miners && !had && self.hub.store.is_shared() {
+            self.hub.look_at_deals.notify_one();
+        }
     }
 
     fn prune(&self) {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 use crate::domain::payout::{Due, due, is_worth_advancing};
 use crate::hub::{BalanceError, Hub};
 use crate::infra::observe;
-use crate::infra::store::{MinerAccount, PayoutRow, StoreError};
+use crate::infra::store::{MinerAccount, PayoutRow, Role, StoreError};
 use crate::services::dispatch::Command;
 
 /// How often accounts are looked at when nothing wakes the loop.
@@ -102,6 +102,9 @@ impl Payer {
     async fn look(&mut self) -> Result<(), PayError> {
         let now = Instant::now();
         self.resting.retain(|_, until| *until > now);
+        if !self.hub.store.hold(Role::Payer).await? {
+            return Ok(());
+        }
         self.settle_doubts().await?;
         self.advanced = Gio::ZERO;
         let mut done: BTreeMap<DealId, bool> = BTreeMap::new();
@@ -215,6 +218,10 @@ impl Payer {
 
 /// Sends one payment that is written down.
 async fn pay(hub: &Hub, row: &PayoutRow) -> Result<(), PayError> {
+    if !hub.store.hold(Role::Payer).await? {
+        // Another process decides what becomes of the row.
+        return Ok(());
+    }
     gio_failpoint::fail_point!("hub.sends.payment");
     match hub.chain.transfer_net(hub.wallet, row.miner, row.net).await {
         Ok(tx) => {

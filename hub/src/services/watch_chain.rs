@@ -38,6 +38,9 @@ enum WatchError {
     Store(#[from] StoreError),
     #[error("the hub is stopping")]
     Stopping,
+    /// The event is read again until the process that has the deal on its board has ended it, or has lost it.
+    #[error("another process of this hub has the deal")]
+    Elsewhere,
 }
 
 /// Runs until the hub stops.
@@ -51,6 +54,7 @@ pub(crate) async fn run(hub: Arc<Hub>, head: watch::Sender<BlockHead>) -> Result
                 observe::retrying("reading the chain", &error);
                 PAUSE
             }
+            Some(Err(WatchError::Elsewhere)) => pause,
             Some(Err(WatchError::Stopping)) | None => break,
         };
         let spaced = async {
@@ -146,6 +150,8 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
             let message = "the result root is on chain";
             hub.move_on(id, Stage::Posted, message).await?;
         }
+        // Seen before, by this process or another.
+        _ if deal.stage.is_final() => {}
         end => return over(hub, id, &end, tx).await,
     }
     Ok(())
@@ -187,10 +193,16 @@ async fn over(hub: &Hub, id: DealId, event: &WalletEvent, tx: B256) -> Result<()
 
 /// Off the board first: once the stage says that the deal is over, its miners' accounts are final.
 async fn finished(hub: &Hub, id: DealId, stage: Stage, message: &str) -> Result<(), WatchError> {
+    if hub.store.is_held_elsewhere(id).await? {
+        return Err(WatchError::Elsewhere);
+    }
     if !close(hub, id).await {
         return Err(WatchError::Stopping);
     }
-    hub.move_on(id, stage, message).await?;
+    let moved = hub.move_on(id, stage, message).await?;
+    if !moved && hub.store.is_held_elsewhere(id).await? {
+        return Err(WatchError::Elsewhere);
+    }
     hub.look_at_pay.notify_one();
     Ok(())
 }

@@ -6,8 +6,8 @@ use gio_net::wire::field::{self, bytes};
 use gio_net::wire::{DealStage, result_reply};
 use gio_net::{HUBS_TOPIC, blob};
 use gio_protocol::{
-    ClaimsFile, Cu, DealId, Domain, Gio, PricePerPu, Signature, acceptance_digest, bill,
-    gross_of_net,
+    ClaimsFile, Cu, DealId, Domain, Gio, PricePerPu, Signature, acceptance_hash,
+    acceptances_digest, acceptances_root, bill, gross_of_net,
 };
 
 use crate::support::{Buyer, CHAIN_ID, FakeMiner, Market, Signed, TestHub, gio, job, soon, until};
@@ -72,13 +72,16 @@ async fn work(deal: &Signed, first: &mut FakeMiner, second: &mut FakeMiner, mark
             let done = miner.result(order, milli_pu);
             let claim = gio_protocol::Claim::from_bytes(&done.claim).unwrap();
             miner.deliver(vec![done]).await;
-            let accepted = miner.accepted().await.units.remove(0);
+            let mut answer = miner.accepted().await;
+            let accepted = answer.units.remove(0);
             assert_eq!(
                 (accepted.unit, accepted.net),
                 (order.unit, milli_pu * 100_000)
             );
-            let digest = acceptance_digest(&domain, deal.id.0, claim.unit, claim.struct_hash());
-            let countersigned = field::signature("hub_signature", &accepted.hub_signature).unwrap();
+            assert_eq!(accepted.claim_hash, claim.struct_hash().to_vec());
+            let leaf = acceptance_hash(deal.id.0, claim.unit, claim.struct_hash());
+            let digest = acceptances_digest(&domain, acceptances_root(&[leaf]));
+            let countersigned = field::signature("hub_signature", &answer.hub_signature).unwrap();
             verify_by_address(market.key.address(), digest, &countersigned).unwrap();
         }
     }
@@ -106,12 +109,10 @@ async fn check_result(buyer: &mut Buyer, deal: &Signed) -> gio_protocol::B256 {
         .await
         .unwrap();
     assert_eq!(same, file, "R18: anyone gets the claims file");
-    for (unit, output) in (0..).zip(result.outputs) {
-        let image = output.image.unwrap();
-        let bytes = blob::download(buyer.channel.clone(), &image, 1 << 20)
-            .await
-            .unwrap();
-        let image = OutputImage::decode(&bytes).unwrap();
+    let outputs = buyer.small_outputs(deal.id).await;
+    assert_eq!(outputs.len(), result.outputs.len());
+    for (unit, output) in (0..).zip(outputs) {
+        let image = OutputImage::decode(&output.image).unwrap();
         assert_eq!(
             (output.unit, image.stdout),
             (unit, format!("unit {unit}\n").into_bytes())

@@ -262,7 +262,10 @@ fn write_home(
         rpc_url: rpc.to_owned(),
         listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
         bootstrap: Vec::new(),
+        announce: Vec::new(),
         mdns: false,
+        database_url: None,
+        content_dir: None,
         contracts,
         hub: HubConfig {
             poll_ms: 20,

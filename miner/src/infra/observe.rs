@@ -119,9 +119,8 @@ pub fn claim_rejected(key: UnitKey, reason: &str) {
 }
 
 /// The hub's countersignature is not one: the claim stays unanswered (R14).
-pub fn acceptance_invalid(key: UnitKey, reason: Cause<'_>) {
-    let UnitKey { deal, unit } = key;
-    warn!(%deal, unit, reason, "an acceptance without the hub's signature");
+pub fn acceptance_invalid(wallet: Address, reason: Cause<'_>) {
+    warn!(%wallet, reason, "an acceptance without the hub's signature");
 }
 
 /// A result did not reach the hub.

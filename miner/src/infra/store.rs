@@ -28,8 +28,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::change::Change;
 pub use self::check::integrity;
 pub use self::rows::{
-    ClaimRow, ClaimState, DealRow, HubRow, HubTotals, NotARow, PullRow, PullState, Totals,
-    Unanswered,
+    Acceptances, ClaimRow, ClaimState, DealRow, HubRow, HubTotals, NotARow, PullRow, PullState,
+    Totals, Unanswered,
 };
 pub use self::writer::{GROUP_WAIT, Writer};
 

@@ -29,8 +29,8 @@ use crate::infra::wire::message;
 
 /// A hub that takes no message for so long is gone, whatever its connection says.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// Answers waiting to be checked; while they do, the stream waits.
-const ANSWER_QUEUE: usize = 4096;
+/// Messages with answers waiting to be checked; while they do, the stream waits.
+const ANSWER_QUEUE: usize = 64;
 
 /// Which hub.
 #[derive(Clone, Debug)]

@@ -225,14 +225,10 @@ impl Desk {
             Some(hub_message::Body::Assign(assign)) => self.assign(assign),
             Some(hub_message::Body::Cancel(cancel)) => self.cancel(&cancel.units),
             Some(hub_message::Body::Accepted(accepted)) => {
-                for unit in accepted.units {
-                    self.answer(Answer::Accepted(unit)).await;
-                }
+                self.answer(Answer::Accepted(accepted)).await;
             }
             Some(hub_message::Body::Rejected(rejected)) => {
-                for unit in rejected.units {
-                    self.answer(Answer::Rejected(unit)).await;
-                }
+                self.answer(Answer::Rejected(rejected.units)).await;
             }
             Some(hub_message::Body::Paid(paid)) => collect::promised(self, paid).await?,
             // A second welcome, or a message of a later version.

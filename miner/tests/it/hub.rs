@@ -17,7 +17,8 @@ use gio_net::wire::{
 };
 use gio_net::{Announcement, Multiaddr, Net, NetConfig, Services, blob};
 use gio_protocol::{
-    Address, B256, Claim, DealId, Domain, Gio, PricePerPu, UnixSeconds, acceptance_digest,
+    Address, B256, Claim, DealId, Domain, Gio, PricePerPu, UnixSeconds, acceptance_hash,
+    acceptances_digest, acceptances_root,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -143,19 +144,19 @@ impl FakeHub {
     /// The answer to a good claim.
     pub(crate) fn accept(&self, done: &UnitDone) -> hub_message::Body {
         let claim = Claim::from_bytes(&done.claim).unwrap();
-        let digest = acceptance_digest(
-            &self.domain(),
-            claim.deal_id.0,
-            claim.unit,
-            claim.struct_hash(),
-        );
+        let claim_hash = claim.struct_hash();
+        let leaf = acceptance_hash(claim.deal_id.0, claim.unit, claim_hash);
+        let digest = acceptances_digest(&self.domain(), acceptances_root(&[leaf]));
         let unit = UnitAcceptance {
             deal_id: done.deal_id.clone(),
             unit: done.unit,
-            hub_signature: field::signature_bytes(&self.key.sign(digest)),
             net: 0,
+            claim_hash: field::bytes(claim_hash),
         };
-        hub_message::Body::Accepted(Accepted { units: vec![unit] })
+        hub_message::Body::Accepted(Accepted {
+            units: vec![unit],
+            hub_signature: field::signature_bytes(&self.key.sign(digest)),
+        })
     }
 
     pub(crate) fn paid(&self, deal: DealId, net: Gio, tx: u8) -> hub_message::Body {

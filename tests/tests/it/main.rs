@@ -22,6 +22,7 @@ mod payouts;
 #[expect(unreachable_pub, reason = "the file belongs to another test")]
 mod peer;
 mod people;
+mod postgres;
 mod restart;
 mod royalty;
 mod story;

@@ -1,10 +1,11 @@
 //! The job tree (F1): one leaf per unit, holding everything that decides its result.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
 use super::depth_of;
 use crate::amount::Cu;
+use crate::keccak::keccak256;
 
 /// What a unit runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

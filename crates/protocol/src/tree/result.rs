@@ -1,10 +1,11 @@
 //! The result tree (R2): a Merkle-sum tree, so that the posted total is the sum of the claims.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use thiserror::Error;
 
 use super::depth_of;
 use crate::amount::Cu;
+use crate::keccak::keccak256;
 
 /// A result tree that cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

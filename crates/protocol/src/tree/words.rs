@@ -1,10 +1,23 @@
 //! The word tree (F2, R4): a keccak tree of fixed depth over 32-byte words, zero past the end.
 
-use alloy_primitives::{B256, keccak256};
+use std::sync::LazyLock;
+
+use alloy_primitives::B256;
 use thiserror::Error;
+
+use crate::keccak::keccak256;
 
 /// Deepest word tree: 2^27 words are 4 GiB, all a 32-bit machine can address.
 pub const DEPTH_MAX: u8 = 27;
+
+/// Roots of trees that are all zero, by depth: half of the hashing of a short text, which every unit's output is.
+static ZEROS: LazyLock<[B256; DEPTH_MAX as usize + 1]> = LazyLock::new(|| {
+    let mut zeros = [B256::ZERO; DEPTH_MAX as usize + 1];
+    for depth in 1..zeros.len() {
+        zeros[depth] = parent(zeros[depth - 1], zeros[depth - 1]);
+    }
+    zeros
+});
 
 /// The data has no place in a tree of this depth.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -28,18 +41,18 @@ pub fn word_root(data: &[u8], depth: u8) -> Result<B256, TooLong> {
         });
     }
     let mut level: Vec<B256> = data.chunks(32).map(B256::right_padding_from).collect();
-    let mut zero = B256::ZERO;
-    for _ in 0..depth {
+    for zero in &ZEROS[..usize::from(depth)] {
         if level.len() % 2 == 1 {
-            level.push(zero);
+            level.push(*zero);
         }
-        level = level
-            .chunks_exact(2)
-            .map(|pair| parent(pair[0], pair[1]))
-            .collect();
-        zero = parent(zero, zero);
+        // In place: the parents of the first pairs are behind what is still to be read.
+        for pair in 0..level.len() / 2 {
+            level[pair] = parent(level[2 * pair], level[2 * pair + 1]);
+        }
+        level.truncate(level.len() / 2);
     }
-    Ok(level.first().copied().unwrap_or(zero))
+    let empty = ZEROS[usize::from(depth)];
+    Ok(level.first().copied().unwrap_or(empty))
 }
 
 /// `keccak(left ‖ right)`.

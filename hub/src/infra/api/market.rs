@@ -1,6 +1,7 @@
 //! Market: quotes, signatures, progress and results for buyers.
 
 mod follow;
+mod outputs;
 mod people;
 mod quote;
 mod result;
@@ -16,12 +17,14 @@ use gio_net::wire::market_server::Market;
 use gio_net::wire::{
     CancelReply, CancelRequest, ClaimsReply, ClaimsRequest, ConfirmReply, ConfirmRequest,
     DealProgress, DealRef, DealStage, ExplainReply, FollowRequest, MachinesReply, MachinesRequest,
-    OpenedReply, QuoteReply, QuoteRequest, ResultReply, SignDealReply, SignDealRequest,
+    OpenedReply, OutputPage, OutputsRequest, QuoteReply, QuoteRequest, ResultReply, SignDealReply,
+    SignDealRequest,
 };
 use gio_protocol::DealId;
 use tonic::{Request, Response, Status};
 
 use self::follow::Follower;
+use self::outputs::Outputs;
 use super::error::ApiError;
 use crate::domain::stage::Stage;
 use crate::hub::Hub;
@@ -91,6 +94,26 @@ impl Market for MarketApi {
         let reply = self.0.result(id).await?;
         gio_failpoint::fail_point!("hub.answers.result");
         Ok(Response::new(reply))
+    }
+
+    type OutputsStream = Pin<Box<dyn Stream<Item = Result<OutputPage, Status>> + Send>>;
+
+    async fn outputs(
+        &self,
+        request: Request<OutputsRequest>,
+    ) -> Result<Response<Self::OutputsStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let place = self.0.places.downloads.take(caller.address);
+        let place = place.ok_or(ApiError::TooManyCalls)?;
+        let OutputsRequest {
+            deal_id,
+            first_unit,
+        } = request.into_inner();
+        let id = DealId(field::hash("deal_id", &deal_id)?);
+        let outputs = Outputs::begin(Arc::clone(&self.0), id, first_unit, place).await?;
+        gio_failpoint::fail_point!("hub.answers.outputs");
+        let pages = stream::unfold(Some(outputs), Outputs::next);
+        Ok(Response::new(Box::pin(pages)))
     }
 
     async fn confirm(

@@ -29,7 +29,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::error::ApiError;
 use crate::domain::board::{Offer, Session, UnitRef};
+use crate::domain::stage::Stage;
 use crate::hub::Hub;
 use crate::services::dispatch::{Command, Grants, ToMiner};
 
@@ -98,10 +100,12 @@ impl Work for WorkApi {
         let (outbound, messages) = mpsc::channel(OUTBOUND_QUEUE);
         let gone = |_| Status::cancelled("the miner is gone");
         outbound.send(Ok(link.hub.welcome())).await.map_err(gone)?;
+        let offer = offer(link.session, &hello)?;
+        link.expect(&offer).await?;
         gio_failpoint::fail_point!("hub.told.welcome");
         let join = Command::Join {
             miner: caller.address,
-            offer: offer(link.session, &hello)?,
+            offer,
             to_miner,
             grants: link.grants.clone(),
             over: link.over.clone(),
@@ -114,6 +118,29 @@ impl Work for WorkApi {
         // Every session costs the dispatcher a look at its disk.
         tokio::time::sleep(SPACING).await;
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
+    }
+}
+
+impl Link {
+    /// Where several processes are one hub, a miner may bring results of deals that a process had which is gone: they wait
+    /// until this one has taken them over.
+    async fn expect(&self, offer: &Offer) -> Result<(), ApiError> {
+        if !self.hub.store.is_shared() {
+            return Ok(());
+        }
+        let deals: BTreeSet<DealId> = offer.holding.iter().map(|unit| unit.deal).collect();
+        for deal in deals {
+            let known = self.hub.store.deal(deal).await?;
+            let is_open = |stage| matches!(stage, Stage::Open | Stage::Running);
+            if known.is_some_and(|known| is_open(known.stage))
+                && !self.hub.store.is_held_here(deal).await?
+            {
+                self.hub.notes.coming.send_modify(|coming| {
+                    coming.insert(deal);
+                });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gio_protocol::{DealId, UnixSeconds};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::{Store, StoreError, deal_id, number, signed};
 use crate::domain::stage::Stage;
@@ -31,12 +31,12 @@ impl Store {
         new: &Cancellation,
     ) -> Result<Cancellation, StoreError> {
         let query = sqlx::query(
-            "INSERT INTO cancellations (deal_id, signature, at, until) VALUES (?, ?, ?, ?) \
+            "INSERT INTO cancellations (deal_id, signature, at, until) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (deal_id) DO NOTHING",
         );
         query
             .bind(deal.0.as_slice())
-            .bind(&new.signature)
+            .bind(new.signature.as_slice())
             .bind(signed(new.at.0))
             .bind(signed(new.until.0))
             .execute(&self.pool)
@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn cancellation(&self, deal: DealId) -> Result<Option<Cancellation>, StoreError> {
-        let row = sqlx::query("SELECT * FROM cancellations WHERE deal_id = ?");
+        let row = sqlx::query("SELECT * FROM cancellations WHERE deal_id = $1");
         let row = row.bind(deal.0.as_slice()).fetch_optional(&self.pool);
         row.await?.map(|row| read(&row)).transpose()
     }
@@ -62,18 +62,18 @@ impl Store {
     /// [`StoreError`].
     pub async fn cancelled_until(&self) -> Result<BTreeMap<DealId, UnixSeconds>, StoreError> {
         let query = sqlx::query(
-            "SELECT c.deal_id, c.until FROM cancellations c JOIN deals d ON d.id = c.deal_id WHERE d.stage < ?",
+            "SELECT c.deal_id, c.until FROM cancellations c JOIN deals d ON d.id = c.deal_id WHERE d.stage < $1",
         );
         let rows = query
             .bind(Stage::Posted.code())
             .fetch_all(&self.pool)
             .await?;
-        let read = |row: &SqliteRow| Ok((deal_id(row)?, UnixSeconds(number(row, "until")?)));
+        let read = |row: &AnyRow| Ok((deal_id(row)?, UnixSeconds(number(row, "until")?)));
         rows.iter().map(read).collect()
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Cancellation, StoreError> {
+fn read(row: &AnyRow) -> Result<Cancellation, StoreError> {
     Ok(Cancellation {
         signature: row.try_get("signature")?,
         at: UnixSeconds(number(row, "at")?),

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use gio_protocol::{Address, B256, DealId, UnixSeconds};
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AnyConnection, AssertSqlSafe};
 
-use super::{Store, StoreError, hash, number, signed, unsigned};
+use super::{Store, StoreError, hash, number, signed, unsigned, values};
 use crate::domain::stage::Stage;
 
 /// Roots asked for in one statement; SQLite takes 32,766 parameters.
 const ROOTS_PER_QUERY: usize = 1000;
 
 /// Rows removed in one transaction, so that nobody waits long for the database.
-const ROWS_AT_ONCE: u32 = 500;
+const ROWS_AT_ONCE: i64 = 500;
 
 /// A content to keep.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn keep_content(&self, content: &ContentRow<'_>) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO contents (root, length, peer, keep_until, bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (root) \
-             DO UPDATE SET keep_until = MAX(keep_until, excluded.keep_until)",
+            "INSERT INTO contents (root, length, peer, keep_until, bytes) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (root) \
+             DO UPDATE SET keep_until = excluded.keep_until WHERE contents.keep_until < excluded.keep_until",
         )
         .bind(content.root.as_slice())
         .bind(signed(content.length))
@@ -62,7 +62,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn extend_content(&self, root: B256, until: UnixSeconds) -> Result<(), StoreError> {
         let query =
-            sqlx::query("UPDATE contents SET keep_until = ?1 WHERE root = ?2 AND keep_until < ?1");
+            sqlx::query("UPDATE contents SET keep_until = $1 WHERE root = $2 AND keep_until < $1");
         query
             .bind(signed(until.0))
             .bind(root.as_slice())
@@ -91,19 +91,13 @@ impl Store {
     pub async fn content_lengths(&self, roots: &[B256]) -> Result<BTreeMap<B256, u64>, StoreError> {
         let mut lengths = BTreeMap::new();
         for roots in roots.chunks(ROOTS_PER_QUERY) {
-            let mut query =
-                QueryBuilder::<Sqlite>::new("SELECT root, length FROM contents WHERE root IN (");
-            let mut list = query.separated(", ");
+            let list = values(1, roots.len());
+            let query = format!("SELECT root, length FROM contents WHERE root IN {list}");
+            let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
             for root in roots {
-                list.push_bind(root.as_slice());
+                query = query.bind(root.as_slice());
             }
-            query.push(")");
-            for row in query
-                .build()
-                .persistent(false)
-                .fetch_all(&self.pool)
-                .await?
-            {
+            for row in query.fetch_all(&self.pool).await? {
                 lengths.insert(hash(&row, "root")?, number(&row, "length")?);
             }
         }
@@ -115,7 +109,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn content_bytes(&self, root: B256) -> Result<Option<Option<Vec<u8>>>, StoreError> {
-        let query = sqlx::query_scalar("SELECT bytes FROM contents WHERE root = ?");
+        let query = sqlx::query_scalar("SELECT bytes FROM contents WHERE root = $1");
         let bytes = query.bind(root.as_slice()).fetch_optional(&self.pool);
         Ok(bytes.await?)
     }
@@ -125,8 +119,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn unused_bytes(&self, peer: Address) -> Result<u64, StoreError> {
-        let sum =
-            sqlx::query_scalar("SELECT COALESCE(SUM(length), 0) FROM contents WHERE peer = ?");
+        let sum = sqlx::query_scalar(
+            "SELECT CAST(COALESCE(SUM(length), 0) AS BIGINT) FROM contents WHERE peer = $1",
+        );
         let sum = sum.bind(peer.as_slice()).fetch_one(&self.pool);
         unsigned("length", sum.await?)
     }
@@ -137,8 +132,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn content_bytes_total(&self) -> Result<(u64, u64), StoreError> {
         let row = sqlx::query(
-            "SELECT COALESCE(SUM(length), 0) AS total, \
-             COALESCE(SUM(CASE WHEN peer IS NOT NULL THEN length END), 0) AS unused FROM contents",
+            "SELECT CAST(COALESCE(SUM(length), 0) AS BIGINT) AS total, \
+             CAST(COALESCE(SUM(CASE WHEN peer IS NOT NULL THEN length END), 0) AS BIGINT) AS unused FROM contents",
         );
         let row = row.fetch_one(&self.pool).await?;
         Ok((number(&row, "total")?, number(&row, "unused")?))
@@ -160,14 +155,14 @@ impl Store {
     /// [`StoreError`].
     pub async fn drop_contents_before(&self, now: UnixSeconds) -> Result<Vec<Dropped>, StoreError> {
         let rows = sqlx::query(
-            "DELETE FROM contents WHERE rowid IN (SELECT rowid FROM contents WHERE keep_until < ? LIMIT ?) \
-             RETURNING root, bytes IS NULL AS is_file",
+            "DELETE FROM contents WHERE root IN (SELECT root FROM contents WHERE keep_until < $1 LIMIT $2) \
+             RETURNING root, CASE WHEN bytes IS NULL THEN 1 ELSE 0 END AS is_file",
         );
         let rows = rows.bind(signed(now.0)).bind(ROWS_AT_ONCE);
-        let read = |row: &sqlx::sqlite::SqliteRow| {
+        let read = |row: &sqlx::any::AnyRow| {
             Ok(Dropped {
                 root: hash(row, "root")?,
-                is_file: row.try_get("is_file")?,
+                is_file: number(row, "is_file")? == 1,
             })
         };
         let rows = rows.fetch_all(&self.pool).await?;
@@ -187,14 +182,18 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let over = sqlx::query(
             "SELECT id AS deal_id FROM deals WHERE job_spec IS NOT NULL AND over_at IS NOT NULL \
-             AND (over_at < ? OR stage = ?)",
+             AND (over_at < $1 OR stage = $2)",
         );
         let over = over.bind(signed(before.0)).bind(Stage::Expired.code());
         let over = over.fetch_all(&self.pool).await?;
         for row in &over {
             let deal = super::deal_id(row)?;
             while self.release_some(deal, now).await? {}
-            let query = sqlx::query("UPDATE deals SET job_spec = NULL WHERE id = ?");
+            let query = sqlx::query(
+                "UPDATE claims SET output = NULL WHERE deal_id = $1 AND output IS NOT NULL",
+            );
+            query.bind(deal.0.as_slice()).execute(&self.pool).await?;
+            let query = sqlx::query("UPDATE deals SET job_spec = NULL WHERE id = $1");
             let query = query.bind(deal.0.as_slice());
             query.execute(&self.pool).await?;
             gio_failpoint::fail_point!("hub.wrote.job_dropped");
@@ -206,15 +205,15 @@ impl Store {
     async fn release_some(&self, deal: DealId, now: UnixSeconds) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let rows = sqlx::query(
-            "DELETE FROM content_uses WHERE deal_id = ?1 AND root IN \
-             (SELECT root FROM content_uses WHERE deal_id = ?1 LIMIT ?2) RETURNING root",
+            "DELETE FROM content_uses WHERE deal_id = $1 AND root IN \
+             (SELECT root FROM content_uses WHERE deal_id = $1 LIMIT $2) RETURNING root",
         );
         let rows = rows.bind(deal.0.as_slice()).bind(ROWS_AT_ONCE);
         let rows = rows.fetch_all(&mut *tx).await?;
         for row in &rows {
             sqlx::query(
-                "UPDATE contents SET keep_until = ?1 WHERE root = ?2 \
-                 AND NOT EXISTS (SELECT 1 FROM content_uses WHERE root = ?2)",
+                "UPDATE contents SET keep_until = $1 WHERE root = $2 \
+                 AND NOT EXISTS (SELECT 1 FROM content_uses WHERE root = $2)",
             )
             .bind(signed(now.0))
             .bind(hash(row, "root")?.as_slice())
@@ -229,16 +228,16 @@ impl Store {
 
 /// Returns false if the content is not here.
 pub(super) async fn add_use(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     root: B256,
     deal: DealId,
 ) -> Result<bool, StoreError> {
-    let query = sqlx::query("UPDATE contents SET peer = NULL, keep_until = NULL WHERE root = ?");
+    let query = sqlx::query("UPDATE contents SET peer = NULL, keep_until = NULL WHERE root = $1");
     let is_here = query.bind(root.as_slice()).execute(&mut *tx).await?;
     if is_here.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query("INSERT OR IGNORE INTO content_uses (root, deal_id) VALUES (?, ?)")
+    sqlx::query("INSERT INTO content_uses (root, deal_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(root.as_slice())
         .bind(deal.0.as_slice())
         .execute(&mut *tx)

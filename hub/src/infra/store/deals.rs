@@ -2,8 +2,8 @@
 
 use gio_content::ContentRef;
 use gio_protocol::{Address, B256, Cu, DealId, DealTerms, Gio, PricePerPu, Signature, UnixSeconds};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Store, StoreError, amount, fixed, hash, number, signed, unsigned};
 use crate::domain::stage::Stage;
@@ -101,7 +101,7 @@ impl Store {
     pub async fn add_deal(&self, new: &NewDeal<'_>, at: UnixSeconds) -> Result<Added, StoreError> {
         let deal = new.row;
         let mut tx = self.pool.begin().await?;
-        let used = sqlx::query("UPDATE quotes SET deal_id = ?1 WHERE hub_nonce = ?2 AND (deal_id IS NULL OR deal_id = ?1)")
+        let used = sqlx::query("UPDATE quotes SET deal_id = $1 WHERE hub_nonce = $2 AND (deal_id IS NULL OR deal_id = $1)")
             .bind(deal.id.0.as_slice())
             .bind(deal.terms.hub_nonce.as_slice())
             .execute(&mut *tx)
@@ -134,7 +134,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn deal(&self, id: DealId) -> Result<Option<DealRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM deals WHERE id = ?").bind(id.0.as_slice());
+        let row = sqlx::query("SELECT * FROM deals WHERE id = $1").bind(id.0.as_slice());
         row.fetch_optional(&self.pool)
             .await?
             .map(|row| read_deal(&row))
@@ -146,7 +146,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn job_spec(&self, id: DealId) -> Result<Option<Vec<u8>>, StoreError> {
-        let query = sqlx::query_scalar("SELECT job_spec FROM deals WHERE id = ?");
+        let query = sqlx::query_scalar("SELECT job_spec FROM deals WHERE id = $1");
         let spec = query.bind(id.0.as_slice()).fetch_optional(&self.pool);
         Ok(spec.await?.flatten())
     }
@@ -158,8 +158,8 @@ impl Store {
     pub async fn deals_in(&self, stages: &[Stage]) -> Result<Vec<DealRow>, StoreError> {
         let mut deals = Vec::new();
         for stage in stages {
-            let query = format!("SELECT {COLUMNS} FROM deals WHERE stage = ? ORDER BY signed_at");
-            let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(stage.code());
+            let query = format!("SELECT {COLUMNS} FROM deals WHERE stage = $1 ORDER BY signed_at");
+            let rows = sqlx::query(AssertSqlSafe(query)).bind(stage.code());
             for row in rows.fetch_all(&self.pool).await? {
                 deals.push(read_deal(&row)?);
             }
@@ -167,21 +167,22 @@ impl Store {
         Ok(deals)
     }
 
-    /// Deals that are worked on, and posted ones that may be settled, the most urgent first.
+    /// Deals of this process that are worked on, and posted ones that may be settled, the most urgent first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn deals_to_carry(&self, now: UnixSeconds) -> Result<Vec<DealRow>, StoreError> {
         let query = format!(
-            "SELECT {COLUMNS} FROM deals WHERE stage IN (?1, ?2, ?3) \
-             OR (stage = ?4 AND (confirmation IS NOT NULL OR window_end <= ?5)) ORDER BY deliver_by"
+            "SELECT {COLUMNS} FROM deals WHERE ($6 IS NULL OR held_by = $6) AND (stage IN ($1, $2, $3) \
+             OR (stage = $4 AND (confirmation IS NOT NULL OR window_end <= $5))) ORDER BY deliver_by"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+        let rows = sqlx::query(AssertSqlSafe(query))
             .bind(Stage::Open.code())
             .bind(Stage::Running.code())
             .bind(Stage::Assembling.code())
             .bind(Stage::Posted.code())
             .bind(signed(now.0))
+            .bind(self.holder())
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(read_deal).collect()
@@ -193,9 +194,9 @@ impl Store {
     /// [`StoreError`].
     pub async fn load(&self) -> Result<Load, StoreError> {
         let row = sqlx::query(
-            "SELECT COUNT(*) AS deals, COALESCE(SUM(memory), 0) AS memory, \
-             COALESCE(SUM(CASE WHEN stage = ?1 THEN guarantee ELSE 0 END), 0) AS guarantees \
-             FROM deals WHERE stage IN (?1, ?2, ?3)",
+            "SELECT COUNT(*) AS deals, CAST(COALESCE(SUM(memory), 0) AS BIGINT) AS memory, \
+             CAST(COALESCE(SUM(CASE WHEN stage = $1 THEN guarantee ELSE 0 END), 0) AS BIGINT) AS guarantees \
+             FROM deals WHERE stage IN ($1, $2, $3)",
         )
         .bind(Stage::Signed.code())
         .bind(Stage::Open.code())
@@ -215,13 +216,14 @@ impl Store {
     /// [`StoreError`].
     pub async fn unopened_caps(&self, buyer: Address) -> Result<Gio, StoreError> {
         let sum = sqlx::query_scalar(
-            "SELECT COALESCE(SUM(cap), 0) FROM deals WHERE stage = ? AND buyer = ?",
+            "SELECT CAST(COALESCE(SUM(cap), 0) AS BIGINT) FROM deals WHERE stage = $1 AND buyer = $2",
         );
         let sum = sum.bind(Stage::Signed.code()).bind(buyer.as_slice());
         unsigned("cap", sum.fetch_one(&self.pool).await?).map(Gio::from_units)
     }
 
-    /// Moves a deal on, if it is not there or further already. Returns whether it moved.
+    /// Moves a deal on, if it is not there or further already; to its end only if no other process works on it. Returns
+    /// whether it moved.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -233,20 +235,20 @@ impl Store {
         at: UnixSeconds,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let query = sqlx::query(
-            "UPDATE deals SET stage = ?1, over_at = CASE WHEN ?3 THEN ?4 END \
-             WHERE id = ?2 AND stage < ?1 AND stage < ?5",
+        let free = self.free_of_others().filter(|_| stage.is_final());
+        let query = format!(
+            "UPDATE deals SET stage = $1, over_at = $3 WHERE id = $2 AND stage < $1 AND stage < $4{}",
+            free.as_deref().unwrap_or_default()
         );
-        let moved = query
+        let mut query = sqlx::query(AssertSqlSafe(query))
             .bind(stage.code())
             .bind(id.0.as_slice())
-            .bind(stage.is_final())
-            .bind(signed(at.0))
-            .bind(Stage::Settled.code())
-            .execute(&mut *tx)
-            .await?
-            .rows_affected()
-            == 1;
+            .bind(stage.is_final().then_some(signed(at.0)))
+            .bind(Stage::Settled.code());
+        if free.is_some() {
+            query = query.bind(self.holder());
+        }
+        let moved = query.execute(&mut *tx).await?.rows_affected() == 1;
         if moved {
             add_event(&mut tx, id, stage, message, at).await?;
         }
@@ -264,7 +266,7 @@ impl Store {
         before: UnixSeconds,
     ) -> Result<u64, StoreError> {
         let query = sqlx::query(
-            "UPDATE deals SET miners_paid = 1 WHERE miners_paid = 0 AND over_at < ? \
+            "UPDATE deals SET miners_paid = 1 WHERE miners_paid = 0 AND over_at < $1 \
              AND NOT EXISTS (SELECT 1 FROM earnings WHERE deal_id = deals.id)",
         );
         let done = query.bind(signed(before.0)).execute(&self.pool).await?;
@@ -278,8 +280,8 @@ impl Store {
     /// [`StoreError`].
     pub async fn set_result(&self, id: DealId, posted: &Posted) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE deals SET result_root = ?, tree_hash = ?, cu_total = ?, claims_root = ?, claims_length = ? \
-             WHERE id = ? AND result_root IS NULL",
+            "UPDATE deals SET result_root = $1, tree_hash = $2, cu_total = $3, claims_root = $4, claims_length = $5 \
+             WHERE id = $6 AND result_root IS NULL",
         )
         .bind(posted.result_root.as_slice())
         .bind(posted.tree_hash.as_slice())
@@ -303,7 +305,7 @@ impl Store {
         tx: B256,
         window_end: UnixSeconds,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE deals SET posted_tx = ?, window_end = ? WHERE id = ?")
+        sqlx::query("UPDATE deals SET posted_tx = $1, window_end = $2 WHERE id = $3")
             .bind(tx.as_slice())
             .bind(signed(window_end.0))
             .bind(id.0.as_slice())
@@ -318,7 +320,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn set_confirmation(&self, id: DealId, signature: &[u8]) -> Result<(), StoreError> {
-        let query = sqlx::query("UPDATE deals SET confirmation = ? WHERE id = ?");
+        let query = sqlx::query("UPDATE deals SET confirmation = $1 WHERE id = $2");
         query
             .bind(signature)
             .bind(id.0.as_slice())
@@ -334,7 +336,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn set_settled(&self, id: DealId, settled: &Settled) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE deals SET payment = ?, royalty = ?, refund = ?, settled_tx = ? WHERE id = ?",
+            "UPDATE deals SET payment = $1, royalty = $2, refund = $3, settled_tx = $4 WHERE id = $5",
         )
         .bind(signed(settled.payment.units()))
         .bind(signed(settled.royalty.units()))
@@ -352,7 +354,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn events(&self, id: DealId, after: u64) -> Result<Vec<StageEvent>, StoreError> {
-        let rows = sqlx::query("SELECT id, stage, message, at FROM deal_events WHERE deal_id = ? AND id > ? ORDER BY id")
+        let rows = sqlx::query("SELECT id, stage, message, at FROM deal_events WHERE deal_id = $1 AND id > $2 ORDER BY id")
             .bind(id.0.as_slice())
             .bind(signed(after))
             .fetch_all(&self.pool)
@@ -363,14 +365,14 @@ impl Store {
 
 /// Returns false if the deal is there already.
 async fn insert_deal(
-    tx: &mut sqlx::SqliteConnection,
+    tx: &mut sqlx::AnyConnection,
     new: &NewDeal<'_>,
     at: UnixSeconds,
 ) -> Result<bool, StoreError> {
     let deal = new.row;
     let added = sqlx::query(
         "INSERT INTO deals (id, job_spec, terms, buyer, cap, guarantee, memory, buyer_signature, hub_signature, \
-         net_price, stage, deliver_by, signed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+         net_price, stage, deliver_by, signed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING",
     )
     .bind(deal.id.0.as_slice())
     .bind(new.job_spec)
@@ -391,14 +393,15 @@ async fn insert_deal(
 }
 
 async fn add_event(
-    tx: &mut sqlx::SqliteConnection,
+    tx: &mut sqlx::AnyConnection,
     id: DealId,
     stage: Stage,
     message: &str,
     at: UnixSeconds,
 ) -> Result<(), StoreError> {
-    let query =
-        sqlx::query("INSERT INTO deal_events (deal_id, stage, message, at) VALUES (?, ?, ?, ?)");
+    let query = sqlx::query(
+        "INSERT INTO deal_events (deal_id, stage, message, at) VALUES ($1, $2, $3, $4)",
+    );
     query
         .bind(id.0.as_slice())
         .bind(stage.code())
@@ -409,7 +412,7 @@ async fn add_event(
     Ok(())
 }
 
-fn read_deal(row: &SqliteRow) -> Result<DealRow, StoreError> {
+fn read_deal(row: &AnyRow) -> Result<DealRow, StoreError> {
     Ok(DealRow {
         id: DealId(hash(row, "id")?),
         terms: DealTerms::from_bytes(row.try_get("terms")?)?,
@@ -423,12 +426,12 @@ fn read_deal(row: &SqliteRow) -> Result<DealRow, StoreError> {
     })
 }
 
-fn read_stage(row: &SqliteRow) -> Result<Stage, StoreError> {
+fn read_stage(row: &AnyRow) -> Result<Stage, StoreError> {
     let damaged = StoreError::Damaged { column: "stage" };
     Stage::from_code(row.try_get("stage")?).ok_or(damaged)
 }
 
-fn read_posted(row: &SqliteRow) -> Result<Option<Posted>, StoreError> {
+fn read_posted(row: &AnyRow) -> Result<Option<Posted>, StoreError> {
     if row.try_get::<Option<&[u8]>, _>("result_root")?.is_none() {
         return Ok(None);
     }
@@ -451,7 +454,7 @@ fn read_posted(row: &SqliteRow) -> Result<Option<Posted>, StoreError> {
     }))
 }
 
-fn read_settled(row: &SqliteRow) -> Result<Option<Settled>, StoreError> {
+fn read_settled(row: &AnyRow) -> Result<Option<Settled>, StoreError> {
     if row.try_get::<Option<&[u8]>, _>("settled_tx")?.is_none() {
         return Ok(None);
     }
@@ -463,7 +466,7 @@ fn read_settled(row: &SqliteRow) -> Result<Option<Settled>, StoreError> {
     }))
 }
 
-fn read_event(row: &SqliteRow) -> Result<StageEvent, StoreError> {
+fn read_event(row: &AnyRow) -> Result<StageEvent, StoreError> {
     Ok(StageEvent {
         id: number(row, "id")?,
         stage: read_stage(row)?,

@@ -2,9 +2,9 @@
 
 use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
-use super::{Store, StoreError, address, amount, deal_id, fixed, number, signed, unsigned};
+use super::{Store, StoreError, address, amount, deal_id, fixed, number, signed, small, unsigned};
 use crate::domain::payout::{Account, Due};
 use crate::domain::stage::Stage;
 
@@ -46,7 +46,7 @@ impl Store {
     pub async fn accounts(&self) -> Result<Vec<MinerAccount>, StoreError> {
         let rows = sqlx::query(
             "SELECT e.deal_id, e.miner, e.units, e.cu, d.net_price, d.stage, \
-             (SELECT COALESCE(SUM(net), 0) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS paid, \
+             (SELECT CAST(COALESCE(SUM(net), 0) AS BIGINT) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS paid, \
              (SELECT MAX(at) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS last \
              FROM deals d JOIN earnings e ON e.deal_id = d.id WHERE d.miners_paid = 0 ORDER BY d.signed_at",
         )
@@ -67,13 +67,13 @@ impl Store {
         at: UnixSeconds,
     ) -> Result<Option<PayoutRow>, StoreError> {
         let row = sqlx::query(
-            "INSERT INTO payouts (deal_id, miner, cu, units, net, gross, from_block, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+            "INSERT INTO payouts (deal_id, miner, cu, units, net, gross, from_block, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT DO NOTHING RETURNING *",
         )
         .bind(of.deal.0.as_slice())
         .bind(of.miner.as_slice())
         .bind(signed(of.account.cu.0))
-        .bind(of.units)
+        .bind(i64::from(of.units))
         .bind(signed(due.net.units()))
         .bind(signed(due.gross.units()))
         .bind(signed(from_block))
@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn complete_payout(&self, id: i64, tx: B256) -> Result<(), StoreError> {
-        sqlx::query("UPDATE payouts SET tx = ? WHERE id = ? AND tx IS NULL")
+        sqlx::query("UPDATE payouts SET tx = $1 WHERE id = $2 AND tx IS NULL")
             .bind(tx.as_slice())
             .bind(id)
             .execute(&self.pool)
@@ -103,7 +103,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn drop_payout(&self, id: i64) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM payouts WHERE id = ? AND tx IS NULL")
+        sqlx::query("DELETE FROM payouts WHERE id = $1 AND tx IS NULL")
             .bind(id)
             .execute(&self.pool)
             .await?;
@@ -117,7 +117,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn set_miners_paid(&self, deal: DealId) -> Result<(), StoreError> {
         let query =
-            sqlx::query("UPDATE deals SET miners_paid = 1 WHERE id = ?").bind(deal.0.as_slice());
+            sqlx::query("UPDATE deals SET miners_paid = 1 WHERE id = $1").bind(deal.0.as_slice());
         query.execute(&self.pool).await?;
         gio_failpoint::fail_point!("hub.wrote.miners_paid");
         Ok(())
@@ -141,7 +141,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT id, deal_id, miner, net, gross, from_block, tx, cu - LAG(cu, 1, 0) OVER before AS cu, \
              units - LAG(units, 1, 0) OVER before AS units FROM payouts \
-             WHERE deal_id = ? AND tx IS NOT NULL WINDOW before AS (PARTITION BY miner ORDER BY id) ORDER BY id",
+             WHERE deal_id = $1 AND tx IS NOT NULL WINDOW before AS (PARTITION BY miner ORDER BY id) ORDER BY id",
         );
         let rows = rows.bind(deal.0.as_slice()).fetch_all(&self.pool).await?;
         rows.iter().map(read_payout).collect()
@@ -152,7 +152,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn is_booked(&self, tx: B256) -> Result<bool, StoreError> {
-        let found = sqlx::query("SELECT 1 FROM payouts WHERE tx = ?").bind(tx.as_slice());
+        let found = sqlx::query("SELECT 1 FROM payouts WHERE tx = $1").bind(tx.as_slice());
         Ok(found.fetch_optional(&self.pool).await?.is_some())
     }
 
@@ -162,20 +162,20 @@ impl Store {
     /// [`StoreError`].
     pub async fn paid_lately(&self, count: u32) -> Result<Vec<Address>, StoreError> {
         let rows = sqlx::query(
-            "SELECT miner FROM payouts WHERE tx IS NOT NULL GROUP BY miner ORDER BY MAX(id) DESC LIMIT ?",
+            "SELECT miner FROM payouts WHERE tx IS NOT NULL GROUP BY miner ORDER BY MAX(id) DESC LIMIT $1",
         );
-        let rows = rows.bind(count).fetch_all(&self.pool).await?;
+        let rows = rows.bind(i64::from(count)).fetch_all(&self.pool).await?;
         rows.iter().map(|row| address(row, "miner")).collect()
     }
 }
 
-fn read_account(row: &SqliteRow) -> Result<MinerAccount, StoreError> {
+fn read_account(row: &AnyRow) -> Result<MinerAccount, StoreError> {
     let stage = Stage::from_code(row.try_get("stage")?);
     let last: Option<i64> = row.try_get("last")?;
     Ok(MinerAccount {
         deal: deal_id(row)?,
         miner: address(row, "miner")?,
-        units: row.try_get("units")?,
+        units: small(row, "units")?,
         account: Account {
             cu: Cu(number(row, "cu")?),
             net_price: PricePerPu(amount(row, "net_price")?),
@@ -188,14 +188,14 @@ fn read_account(row: &SqliteRow) -> Result<MinerAccount, StoreError> {
     })
 }
 
-fn read_payout(row: &SqliteRow) -> Result<PayoutRow, StoreError> {
+fn read_payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
     let tx: Option<&[u8]> = row.try_get("tx")?;
     Ok(PayoutRow {
         id: row.try_get("id")?,
         deal: deal_id(row)?,
         miner: address(row, "miner")?,
         cu: Cu(number(row, "cu")?),
-        units: row.try_get("units")?,
+        units: small(row, "units")?,
         net: amount(row, "net")?,
         gross: amount(row, "gross")?,
         from_block: number(row, "from_block")?,

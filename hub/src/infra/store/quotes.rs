@@ -2,7 +2,7 @@
 
 use gio_protocol::{Address, B256, DealId, PricePerPu, UnixSeconds};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::{Store, StoreError, address, amount, hash, number, signed, unsigned};
 use crate::domain::quote::Quote;
@@ -15,7 +15,7 @@ impl Store {
     pub async fn add_quote(&self, quote: &Quote, caller: Address) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO quotes (hub_nonce, caller, buyer, seed_commitment, price_per_pu, net_price, guarantee, \
-             window_seconds, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             window_seconds, valid_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(quote.hub_nonce.as_slice())
         .bind(caller.as_slice())
@@ -41,7 +41,7 @@ impl Store {
         hub_nonce: B256,
     ) -> Result<Option<(Quote, Option<DealId>)>, StoreError> {
         let row =
-            sqlx::query("SELECT * FROM quotes WHERE hub_nonce = ?").bind(hub_nonce.as_slice());
+            sqlx::query("SELECT * FROM quotes WHERE hub_nonce = $1").bind(hub_nonce.as_slice());
         row.fetch_optional(&self.pool)
             .await?
             .map(|row| read_quote(&row))
@@ -54,7 +54,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn open_quotes(&self, caller: Address, now: UnixSeconds) -> Result<u64, StoreError> {
         let count = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM quotes WHERE caller = ? AND deal_id IS NULL AND valid_until >= ?",
+            "SELECT COUNT(*) FROM quotes WHERE caller = $1 AND deal_id IS NULL AND valid_until >= $2",
         );
         let count = count.bind(caller.as_slice()).bind(signed(now.0));
         unsigned("COUNT(*)", count.fetch_one(&self.pool).await?)
@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn drop_quotes_before(&self, now: UnixSeconds) -> Result<u64, StoreError> {
-        let query = sqlx::query("DELETE FROM quotes WHERE deal_id IS NULL AND valid_until < ?")
+        let query = sqlx::query("DELETE FROM quotes WHERE deal_id IS NULL AND valid_until < $1")
             .bind(signed(now.0));
         let done = query.execute(&self.pool).await?;
         gio_failpoint::fail_point!("hub.wrote.quotes_dropped");
@@ -73,7 +73,7 @@ impl Store {
     }
 }
 
-fn read_quote(row: &SqliteRow) -> Result<(Quote, Option<DealId>), StoreError> {
+fn read_quote(row: &AnyRow) -> Result<(Quote, Option<DealId>), StoreError> {
     let deal_id: Option<Vec<u8>> = row.try_get("deal_id")?;
     let quote = Quote {
         hub_nonce: hash(row, "hub_nonce")?,

@@ -1,12 +1,8 @@
 //! The database from empty: every statement, and what the rest of the hub relies on.
 
+mod database;
 mod sequences;
-
-use gio_content::ContentRef;
-use gio_protocol::{
-    Address, B256, Claim, Cu, DealId, Gio, PricePerPu, Signature, SignedClaim, Status, UnixSeconds,
-};
-use tempfile::TempDir;
+mod shared;
 
 use super::*;
 use crate::domain::agreement::tests::terms;
@@ -16,18 +12,17 @@ use crate::domain::owed::Owed;
 use crate::domain::payout::due;
 use crate::domain::quote::Quote;
 use crate::domain::stage::Stage;
+pub(crate) use database::fresh;
+use database::reopened;
+use gio_content::ContentRef;
+use gio_protocol::{
+    Address, B256, Claim, Cu, DealId, Gio, PricePerPu, Signature, SignedClaim, Status, UnixSeconds,
+};
 
 const NOW: UnixSeconds = UnixSeconds(10_000);
 const UNIT_NET: u64 = 1_000;
 /// One unit's worth at the net price of the tests.
 const CU: Cu = Cu(1_000_000_000);
-
-/// A fresh database in a folder of its own.
-pub(crate) async fn fresh() -> (TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("hub.db")).await.unwrap();
-    (dir, store)
-}
 
 /// A signed deal like no other.
 pub(crate) fn row(number: u8) -> DealRow {
@@ -101,7 +96,7 @@ pub(super) fn accepted(deal: DealId, unit: u32, by: Address, output: &[u8]) -> A
             claim,
             signature: Signature([3; 65]),
         },
-        hub_signature: Signature([4; 65]),
+        claim_hash: B256::ZERO,
         output: Some(output.to_vec()),
     }
 }
@@ -121,7 +116,7 @@ async fn accept(store: &Store, deal: DealId, units: &[u32], by: Address) {
 async fn migrations_run_from_empty_and_a_second_opening_finds_everything() {
     let (dir, store) = fresh().await;
     let signed = sign(&store, 1).await;
-    let again = Store::open(&dir.path().join("hub.db")).await.unwrap();
+    let again = reopened(&dir).await;
     let found = again.deal(signed.id).await.unwrap().unwrap();
     assert_eq!(found.terms, signed.terms);
     assert_eq!(found.buyer_signature, signed.buyer_signature);
@@ -318,16 +313,64 @@ async fn work_is_restored_as_it_was_written() {
     assert_eq!(claims, [second.accepted[0].signed.clone()]);
     let price = PricePerPu(Gio::from_units(UNIT_NET));
     let own = store.acceptance(unit(0), miner(1)).await.unwrap();
-    assert_eq!(own, Some((Signature([4; 65]), CU, price)));
+    assert_eq!(own, Some((claims[0].claim.clone(), price)));
     assert_eq!(store.acceptance(unit(0), miner(2)).await.unwrap(), None);
     assert_eq!(store.acceptance(unit(1), miner(2)).await.unwrap(), None);
-    assert_eq!(
-        store
-            .content_bytes(ContentRef::of(b"out").root)
-            .await
-            .unwrap(),
-        Some(Some(b"out".to_vec()))
-    );
+}
+
+#[tokio::test]
+async fn small_outputs_lie_with_their_claims_and_larger_ones_among_the_contents() {
+    let (_dir, store) = fresh().await;
+    let deal = sign(&store, 1).await.id;
+    let large = vec![7u8; OUTPUT_WITH_CLAIM_MAX + 1];
+    let small = |unit: u32| unit.to_string().into_bytes();
+    let units = [0u32, 1, 2, 4];
+    let output = |unit: u32| {
+        if unit == 1 {
+            large.clone()
+        } else {
+            small(unit)
+        }
+    };
+    let batch = WorkBatch {
+        accepted: units
+            .map(|unit| accepted(deal, unit, miner(1), &output(unit)))
+            .into(),
+        ..WorkBatch::default()
+    };
+    store.write_work(&batch, NOW).await.unwrap();
+    let pages = [(0, 2, vec![0, 2]), (3, 2, vec![4]), (5, 2, vec![])];
+    for (first, count, wanted) in pages {
+        let found = store.small_outputs(deal, first, count).await.unwrap();
+        let wanted: Vec<_> = wanted.into_iter().map(|unit| (unit, small(unit))).collect();
+        assert_eq!(found, wanted);
+    }
+    let root = |bytes: &[u8]| ContentRef::of(bytes).root;
+    let kept = store.content_bytes(root(&large)).await.unwrap();
+    assert_eq!(kept, Some(Some(large.clone())));
+    assert_eq!(store.content_bytes(root(b"0")).await.unwrap(), None);
+    let over = store.set_stage(deal, Stage::Settled, "over", NOW);
+    assert!(over.await.unwrap());
+    let later = NOW.after(10);
+    assert_eq!(store.release_contents(later, later).await.unwrap(), 1);
+    assert!(store.small_outputs(deal, 0, 9).await.unwrap().is_empty());
+    assert_eq!(store.claims(deal).await.unwrap().len(), 4, "claims stay");
+}
+
+#[test]
+fn pages_are_powers_of_two_and_hold_every_row() {
+    for rows in [0usize, 1, 2, 3, 255, 256, 257, 700, 1023] {
+        let all: Vec<usize> = (0..rows).collect();
+        let pages: Vec<&[usize]> = super::work::pages(&all).collect();
+        assert!(
+            pages
+                .iter()
+                .all(|page| page.len().is_power_of_two() && page.len() <= 256)
+        );
+        assert_eq!(pages.concat(), all);
+    }
+    assert_eq!(values(2, 2), "($1, $2), ($3, $4)");
+    assert_eq!(values(1, 3), "($1, $2, $3)");
 }
 
 #[tokio::test]
@@ -619,8 +662,14 @@ async fn a_deal_that_was_never_opened_keeps_nothing() {
 #[tokio::test]
 async fn many_roots_are_asked_for_at_once() {
     let (_dir, store) = fresh().await;
-    let deal = sign(&store, 1).await.id;
-    accept(&store, deal, &[0], miner(1)).await;
+    let kept = ContentRow {
+        root: ContentRef::of(b"out").root,
+        length: 3,
+        peer: None,
+        keep_until: NOW,
+        bytes: Some(b"out"),
+    };
+    store.keep_content(&kept).await.unwrap();
     let mut roots: Vec<B256> = (0..2_500u64)
         .map(|n| B256::left_padding_from(&n.to_be_bytes()))
         .collect();
@@ -645,7 +694,7 @@ async fn the_cursor_and_the_sequence_survive() {
     store.set_cursor(cursor(7)).await.unwrap();
     assert_eq!(store.next_sequence(NOW).await.unwrap(), NOW.0);
     assert_eq!(store.next_sequence(NOW).await.unwrap(), NOW.0 + 1);
-    let again = Store::open(&dir.path().join("hub.db")).await.unwrap();
+    let again = reopened(&dir).await;
     assert_eq!(again.cursor().await.unwrap(), Some(cursor(7)));
     assert_eq!(
         again.next_sequence(UnixSeconds(0)).await.unwrap(),
@@ -671,7 +720,8 @@ async fn damaged_rows_are_named() {
         found,
         Err(StoreError::Damaged { column: "stage" })
     ));
-    sqlx::query("UPDATE deals SET stage = 1, terms = x'00'")
+    sqlx::query("UPDATE deals SET stage = 1, terms = $1")
+        .bind(vec![0u8])
         .execute(&store.pool)
         .await
         .unwrap();

@@ -3,9 +3,9 @@
 
 use gio_protocol::{Address, DealId, UnixSeconds};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
-use super::{Store, StoreError, address, number, signed, unsigned};
+use super::{Store, StoreError, address, number, signed, small, unsigned};
 use crate::domain::board::Trouble;
 
 /// Troubles kept of a deal: enough to see what is wrong with a job, and who it is wrong with.
@@ -41,20 +41,20 @@ impl Store {
         for trouble in troubles {
             let reason: String = trouble.reason.chars().take(REASON_CHARS_MAX).collect();
             let query = sqlx::query_scalar(
-                "INSERT INTO unit_troubles (deal_id, number, unit, miner, reason, at) VALUES (?1, \
-                 (SELECT COALESCE(MAX(number), 0) + 1 FROM unit_troubles WHERE deal_id = ?1), ?2, ?3, ?4, ?5) \
+                "INSERT INTO unit_troubles (deal_id, number, unit, miner, reason, at) VALUES ($1, \
+                 (SELECT COALESCE(MAX(number), 0) + 1 FROM unit_troubles WHERE deal_id = $1), $2, $3, $4, $5) \
                  RETURNING number",
             );
             let number: i64 = query
                 .bind(trouble.unit.deal.0.as_slice())
-                .bind(trouble.unit.unit)
+                .bind(i64::from(trouble.unit.unit))
                 .bind(trouble.miner.as_slice())
                 .bind(reason)
                 .bind(signed(at.0))
                 .fetch_one(&mut *tx)
                 .await?;
             let oldest = number.saturating_sub(signed(TROUBLES_MAX));
-            sqlx::query("DELETE FROM unit_troubles WHERE deal_id = ? AND number <= ?")
+            sqlx::query("DELETE FROM unit_troubles WHERE deal_id = $1 AND number <= $2")
                 .bind(trouble.unit.deal.0.as_slice())
                 .bind(oldest)
                 .execute(&mut *tx)
@@ -71,7 +71,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn troubles(&self, deal: DealId) -> Result<Vec<TroubleRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT number, unit, miner, reason, at FROM unit_troubles WHERE deal_id = ? ORDER BY number",
+            "SELECT number, unit, miner, reason, at FROM unit_troubles WHERE deal_id = $1 ORDER BY number",
         )
         .bind(deal.0.as_slice())
         .fetch_all(&self.pool)
@@ -80,10 +80,10 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<TroubleRow, StoreError> {
+fn read(row: &AnyRow) -> Result<TroubleRow, StoreError> {
     Ok(TroubleRow {
         number: unsigned("number", row.try_get("number")?)?,
-        unit: row.try_get("unit")?,
+        unit: small(row, "unit")?,
         miner: address(row, "miner")?,
         reason: row.try_get("reason")?,
         at: UnixSeconds(number(row, "at")?),

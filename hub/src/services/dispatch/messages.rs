@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gio_protocol::{Address, B256, DealId, Gio, PricePerPu, Signature, UnixSeconds};
+use gio_protocol::{Address, B256, DealId, Gio, PricePerPu, UnixSeconds};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -141,7 +141,7 @@ pub enum Outcome {
 pub enum ToMiner {
     /// New orders, each until a time.
     Assign(Vec<(Arc<DealInfo>, u32, UnixSeconds)>),
-    /// Countersigned claims.
+    /// Claims on disk, to be countersigned.
     Accepted(Vec<Acceptance>),
     /// Refused results.
     Rejected(Vec<(UnitRef, String)>),
@@ -160,11 +160,11 @@ pub enum ToMiner {
     },
 }
 
-/// A countersigned claim.
+/// A claim the hub has accepted; the miner's connection countersigns.
 #[derive(Clone, Copy, Debug)]
 pub struct Acceptance {
     pub unit: UnitRef,
-    pub hub_signature: Signature,
+    pub claim_hash: B256,
     pub net: Gio,
 }
 

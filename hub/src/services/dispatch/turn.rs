@@ -242,7 +242,7 @@ impl Dispatcher {
         let price = self.board.deal(unit.deal).map(|deal| deal.net_price);
         let acceptance = Acceptance {
             unit,
-            hub_signature: claim.hub_signature,
+            claim_hash: claim.claim_hash,
             net: price.unwrap_or_default().cost(cu).unwrap_or_default(),
         };
         turn.batch.accepted.push(claim);

@@ -9,8 +9,8 @@ use gio_keys::MachineKey;
 use gio_net::wire::field::{self, bytes, signature_bytes};
 use gio_net::wire::market_client::MarketClient;
 use gio_net::wire::{
-    ConfirmReply, ConfirmRequest, DealProgress, DealRef, FollowRequest, QuoteReply, QuoteRequest,
-    ResultReply, SignDealReply, SignDealRequest,
+    ConfirmReply, ConfirmRequest, DealProgress, DealRef, FollowRequest, OutputsRequest, QuoteReply,
+    QuoteRequest, ResultReply, SignDealReply, SignDealRequest, SmallOutput,
 };
 use gio_net::{blob, market_client};
 use gio_protocol::{
@@ -266,6 +266,20 @@ impl Buyer {
             ..DealRef::default()
         };
         Ok(self.market.result(request).await?.into_inner())
+    }
+
+    /// Outputs that lie with their claims, in unit order.
+    pub(crate) async fn small_outputs(&mut self, deal: DealId) -> Vec<SmallOutput> {
+        let request = OutputsRequest {
+            deal_id: bytes(deal.0),
+            first_unit: 0,
+        };
+        let mut pages = self.market.outputs(request).await.unwrap().into_inner();
+        let mut outputs = Vec::new();
+        while let Some(page) = pages.message().await.unwrap() {
+            outputs.extend(page.outputs);
+        }
+        outputs
     }
 
     /// A confirmation over any root, by any key.

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use gio_protocol::{Address, B256, Gio, Signature, UnixSeconds};
+use gio_protocol::{Address, B256, DealId, Gio, UnixSeconds};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::rows::{ClaimRow, ClaimState, DealRow, HubRow, PullRow, PullState};
+use super::rows::{Acceptances, ClaimRow, ClaimState, DealRow, HubRow, PullRow, PullState};
 use crate::domain::order::UnitKey;
 
 /// Rows in one statement: 8 columns each stay far below SQLite's limit of 32,766 parameters.
@@ -27,7 +27,7 @@ pub enum Change {
     /// Claims were signed. A rejected one may be replaced, an accepted one never.
     Claims(Vec<ClaimRow>),
     /// The hub countersigned claims (R14).
-    Accepted(Vec<(UnitKey, Signature)>),
+    Accepted(Vec<Acceptances>),
     /// The hub did not take claims.
     Rejected(Vec<(UnitKey, String)>),
     /// The hub says it has paid.
@@ -167,7 +167,7 @@ async fn write_claims(mut claims: Vec<ClaimRow>, connection: &mut SqliteConnecti
         query.push(
             " ON CONFLICT (deal, unit) DO UPDATE SET state = 0, claim = excluded.claim,
                 signature = excluded.signature, cu = excluded.cu, output = excluded.output,
-                made_at = excluded.made_at, hub_signature = NULL, reason = NULL
+                made_at = excluded.made_at, acceptance = NULL, reason = NULL
               WHERE claims.state <> 1",
         );
         query.build().execute(&mut *connection).await?;
@@ -175,35 +175,54 @@ async fn write_claims(mut claims: Vec<ClaimRow>, connection: &mut SqliteConnecti
     Ok(())
 }
 
-async fn write_accepted(
-    accepted: &[(UnitKey, Signature)],
-    connection: &mut SqliteConnection,
-) -> SqlResult {
-    let mut sums: BTreeMap<Vec<u8>, (i64, i64)> = BTreeMap::new();
-    for page in accepted.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new("WITH answers (deal, unit, signature) AS (");
-        query.push_values(page, |mut row, (key, signature)| {
-            row.push_bind(key.deal.0.to_vec())
-                .push_bind(key.unit)
-                .push_bind(signature.as_bytes().to_vec());
-        });
-        query.push(
-            ") UPDATE claims SET state = 1, output = NULL, hub_signature = answers.signature FROM answers
-             WHERE claims.deal = answers.deal AND claims.unit = answers.unit AND claims.state = 0
-             RETURNING claims.deal AS deal, claims.cu AS cu",
-        );
-        for row in query.build().fetch_all(&mut *connection).await? {
-            let (units, cu) = sums.entry(row.try_get("deal")?).or_default();
-            *units += 1;
-            *cu = cu.saturating_add(row.try_get::<i64, _>("cu")?);
+async fn write_accepted(accepted: &[Acceptances], connection: &mut SqliteConnection) -> SqlResult {
+    for together in accepted {
+        let leaves: Vec<u8> = together.leaves.iter().flat_map(|leaf| leaf.0).collect();
+        let sql = "INSERT INTO acceptances (root, hub_signature, leaves) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(sql).bind(together.root.to_vec());
+        let query = query.bind(together.signature.as_bytes().to_vec());
+        query.bind(leaves).execute(&mut *connection).await?;
+        let mut units: BTreeMap<DealId, Vec<u32>> = BTreeMap::new();
+        for key in &together.units {
+            units.entry(key.deal).or_default().push(key.unit);
+        }
+        for (deal, units) in units {
+            for page in units.chunks(ROWS_PER_STATEMENT) {
+                accept_units(together.root, deal, page, connection).await?;
+            }
         }
     }
-    for (deal, (units, cu)) in sums {
-        let sql = "UPDATE deals SET accepted_units = accepted_units + ?, accepted_cu = accepted_cu + ? WHERE id = ?";
-        let query = sqlx::query(sql).bind(units).bind(cu).bind(deal);
-        query.execute(&mut *connection).await?;
-    }
     Ok(())
+}
+
+/// Units that were accepted before stay as they are and do not count again.
+async fn accept_units(
+    root: B256,
+    deal: DealId,
+    units: &[u32],
+    connection: &mut SqliteConnection,
+) -> SqlResult {
+    let mut query =
+        QueryBuilder::<Sqlite>::new("UPDATE claims SET state = 1, output = NULL, acceptance = ");
+    query.push_bind(root.to_vec()).push(" WHERE deal = ");
+    query.push_bind(deal.0.to_vec()).push(" AND unit IN (");
+    let mut list = query.separated(", ");
+    for unit in units {
+        list.push_bind(*unit);
+    }
+    query.push(") AND state = 0 RETURNING cu");
+    let rows = query.build().fetch_all(&mut *connection).await?;
+    let mut sum = 0i64;
+    for row in &rows {
+        sum = sum.saturating_add(row.try_get::<i64, _>("cu")?);
+    }
+    let sql = "UPDATE deals SET accepted_units = accepted_units + ?, accepted_cu = accepted_cu + ? WHERE id = ?";
+    let query = sqlx::query(sql).bind(int(rows.len() as u64)).bind(sum);
+    query
+        .bind(deal.0.to_vec())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 async fn write_rejected(

@@ -89,6 +89,19 @@ impl ClaimRow {
     }
 }
 
+/// Claims the hub countersigned together (R14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptances {
+    /// Over `leaves`; what the hub signed.
+    pub root: B256,
+    /// The hub's signature.
+    pub signature: Signature,
+    /// The acceptances in the hub's order: from them the path of any one follows.
+    pub leaves: Vec<B256>,
+    /// Those of them that are news.
+    pub units: Vec<UnitKey>,
+}
+
 /// A claim the hub has not answered, without its output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]

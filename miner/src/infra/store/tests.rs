@@ -108,6 +108,19 @@ fn claim(deal: DealId, unit: u32, cu: u64) -> ClaimRow {
     }
 }
 
+/// Claims countersigned together.
+fn together(units: impl IntoIterator<Item = UnitKey>) -> Acceptances {
+    let units: Vec<UnitKey> = units.into_iter().collect();
+    let leaf = |key: &UnitKey| gio_protocol::acceptance_hash(key.deal.0, key.unit, B256::ZERO);
+    let leaves: Vec<B256> = units.iter().map(leaf).collect();
+    Acceptances {
+        root: gio_protocol::acceptances_root(&leaves),
+        signature: Signature([2; 65]),
+        leaves,
+        units,
+    }
+}
+
 fn hub(status: HubStatus) -> HubRow {
     HubRow {
         wallet: WALLET,
@@ -133,7 +146,7 @@ async fn a_claim_is_sent_again_until_it_is_answered() {
         db.store.unanswered_page(WALLET, after).await.unwrap(),
         rows[2..]
     );
-    let signed = vec![(rows[0].key(), Signature([2; 65]))];
+    let signed = vec![together([rows[0].key()])];
     db.apply(Change::Accepted(signed.clone())).await;
     let rejected = vec![(rows[1].key(), "late".to_owned())];
     db.apply(Change::Rejected(rejected)).await;
@@ -207,7 +220,7 @@ async fn totals_are_rounded_once_per_deal() {
         let rows: Vec<_> = (0..units)
             .map(|unit| claim(deal.id, unit, 500_000_000))
             .collect();
-        let accepted = rows.iter().map(|row| (row.key(), row.signature)).collect();
+        let accepted = vec![together(rows.iter().map(ClaimRow::key))];
         db.store
             .apply(vec![Change::Claims(rows), Change::Accepted(accepted)])
             .await
@@ -370,7 +383,7 @@ proptest! {
                         if entry.1 != 1 { *entry = (cu, 0); }
                     }
                     Op::Accept(unit) => {
-                        changes.push(Change::Accepted(vec![(key(unit), Signature([3; 65]))]));
+                        changes.push(Change::Accepted(vec![together([key(unit)])]));
                         if let Some(entry) = model.get_mut(&unit).filter(|entry| entry.1 == 0) { entry.1 = 1; }
                     }
                     Op::Reject(unit) => {

@@ -64,7 +64,7 @@ const REGISTER: [&str; 3] = [
     "hub.sent.registration",
 ];
 /// Points no process dies at here, and why.
-const NOT_VISITED: [(&str, &str); 13] = [
+const NOT_VISITED: [(&str, &str); 14] = [
     ("hub.answers.has", "no program of ours asks"),
     ("hub.answers.machines", "a question that writes nothing"),
     ("hub.answers.explanation", "a question that writes nothing"),
@@ -72,6 +72,7 @@ const NOT_VISITED: [(&str, &str); 13] = [
     ("buyer.asked.machines", "a question that writes nothing"),
     ("buyer.asked.explanation", "a question that writes nothing"),
     ("buyer.asked.claims", "a question that writes nothing"),
+    ("hub.answers.outputs", "a question that writes nothing"),
     (
         "hub.sends.reconciliation",
         "only when the wallet cannot cover a payment; nothing is written before or after it",

@@ -23,7 +23,7 @@ use crate::domain::stage::Stage;
 use crate::hub::Hub;
 use crate::infra::content::blocking;
 use crate::infra::observe;
-use crate::infra::store::{Added, DealRow, NewDeal};
+use crate::infra::store::{Added, DealRow, NewDeal, Turn};
 
 /// How long a caller waits for its job's turn to be checked; its own deadline is about as long.
 const CHECK_WAIT: Duration = Duration::from_secs(10);
@@ -130,6 +130,7 @@ impl Hub {
     /// Writes the deal down if the hub can keep it (F4); nobody else's promise comes in between.
     async fn promise(&self, new: &NewDeal<'_>) -> Result<(), ApiError> {
         let _promise = self.notes.promise.lock().await;
+        let _alone = self.store.turn(Turn::Promise).await?;
         let config = self.config();
         let limits = &config.limits;
         let load = self.store.load().await?;

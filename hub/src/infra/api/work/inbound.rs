@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gio_net::wire::field;
 use gio_net::wire::{Done, Failed, MinerMessage, UnitDone, miner_message, unit_done};
-use gio_protocol::{Claim, DealId, Gio, SignedClaim, acceptance_digest};
+use gio_protocol::{Claim, DealId, Gio, SignedClaim};
 use tokio::time::timeout;
 use tonic::Streaming;
 
@@ -14,15 +14,18 @@ use super::Link;
 use crate::domain::board::{Failure, NotTaken, UnitRef};
 use crate::domain::claims::check_claim;
 use crate::domain::deal::DealInfo;
+use crate::domain::stage::Stage;
 use crate::infra::memory::Memory;
 use crate::infra::observe;
-use crate::infra::store::{AcceptedClaim, BLOB_BYTES_MAX};
+use crate::infra::store::{AcceptedClaim, BLOB_BYTES_MAX, LEASE_SECONDS};
 use crate::services::dispatch::{Acceptance, Command, Outcome, ToMiner};
 
 /// Results or failures in one message; more than a miner has places for is a flood.
 const UNITS_PER_MESSAGE_MAX: usize = super::PLACES_MAX as usize;
 /// How long results of a deal of an earlier run wait for it to be taken up again.
 const COMING_WAIT: Duration = Duration::from_secs(120);
+/// The same for a deal of another process that may have died: a lease, and a look at who has none.
+const TAKE_WAIT: Duration = Duration::from_secs(LEASE_SECONDS.unsigned_abs() + 5);
 /// Before a claim that nobody knows is called unknown.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
 /// Copies of an output while it is checked: its words' tree, what is decoded, what is encoded again.
@@ -158,6 +161,7 @@ impl Link {
         if unknown.is_empty() {
             return Some(());
         }
+        let unknown = self.without_others(unknown).await?;
         let reason = NotTaken::NotAssigned.reason();
         let rejected = unknown.into_iter().map(|unit| (unit, reason.to_owned()));
         let rejected = ToMiner::Rejected(rejected.collect());
@@ -175,10 +179,10 @@ impl Link {
                 .await
                 .ok()?
             {
-                Some((hub_signature, cu, price)) => accepted.push(Acceptance {
+                Some((claim, price)) => accepted.push(Acceptance {
                     unit,
-                    hub_signature,
-                    net: price.cost(cu).unwrap_or_default(),
+                    claim_hash: claim.struct_hash(),
+                    net: price.cost(claim.cu).unwrap_or_default(),
                 }),
                 None => unknown.push(unit),
             }
@@ -189,11 +193,37 @@ impl Link {
         Some(unknown)
     }
 
+    /// Units of deals that another process of this hub works on get no answer here: their miner sends them again to
+    /// whichever has the deal then, or hears what became of them once the deal is over.
+    async fn without_others(&self, units: Vec<UnitRef>) -> Option<Vec<UnitRef>> {
+        if !self.hub.store.is_shared() {
+            return Some(units);
+        }
+        let mut rest = Vec::new();
+        for unit in units {
+            let deal = self.hub.store.deal(unit.deal).await.ok()?;
+            let is_under_way = |stage| matches!(stage, Stage::Open | Stage::Running);
+            if !deal.is_some_and(|deal| is_under_way(deal.stage)) {
+                rest.push(unit);
+            }
+        }
+        Some(rest)
+    }
+
     /// Deals of an earlier run are taken up one after the other; their miners may be back before that.
     async fn wait_for(&self, deal: DealId) {
         let mut coming = self.hub.notes.coming.subscribe();
+        if !coming.borrow().contains(&deal) {
+            return;
+        }
+        let longest = match self.hub.store.is_shared() {
+            true => TAKE_WAIT,
+            false => COMING_WAIT,
+        };
         let has_come = |coming: &BTreeSet<DealId>| !coming.contains(&deal);
-        let _ = timeout(COMING_WAIT, coming.wait_for(has_come)).await;
+        if timeout(longest, coming.wait_for(has_come)).await.is_err() {
+            self.hub.has_come(deal);
+        }
     }
 
     async fn check_inline(&self, candidates: Vec<Candidate>) -> Option<Vec<(UnitRef, Outcome)>> {
@@ -265,7 +295,7 @@ impl Link {
         Outcome::False(reason)
     }
 
-    /// The countersigned claim, if it is true.
+    /// The claim, if it is true.
     fn claim(&self, candidate: &Candidate, output: Vec<u8>) -> Result<AcceptedClaim, String> {
         let Candidate { unit, deal, done } = candidate;
         let claim = Claim::from_bytes(&done.claim).map_err(|error| error.to_string())?;
@@ -275,16 +305,11 @@ impl Link {
             return Err("the claim is of another unit".to_owned());
         }
         let miner = &self.caller.public_key;
-        check_claim(deal, &claim, &signature, miner, &output).map_err(|error| error.to_string())?;
-        let digest = acceptance_digest(
-            &deal.domain,
-            claim.deal_id.0,
-            claim.unit,
-            claim.struct_hash(),
-        );
+        let checked = check_claim(deal, &claim, &signature, miner, &output);
+        let claim_hash = checked.map_err(|error| error.to_string())?;
         let is_small = output.len() <= BLOB_BYTES_MAX;
         Ok(AcceptedClaim {
-            hub_signature: self.hub.key.sign(digest),
+            claim_hash,
             output: is_small.then_some(output),
             signed: SignedClaim { claim, signature },
         })

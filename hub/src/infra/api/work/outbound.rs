@@ -9,7 +9,9 @@ use gio_net::wire::{
     Accepted, Assign, Cancel, HubMessage, Paid, Rejected, UnitAcceptance, UnitOrder,
     UnitRef as WireUnit, UnitRejection, hub_message, unit_order,
 };
-use gio_protocol::{DealId, UnixSeconds};
+use gio_protocol::{
+    B256, DealId, Domain, UnixSeconds, acceptance_hash, acceptances_digest, acceptances_root,
+};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::Status;
@@ -30,6 +32,9 @@ const INPUT_BYTES_PER_MESSAGE: usize = 1 << 20;
 const INPUT_INLINE_MAX: u64 = 64 * 1024;
 /// Copies of an image while it is built and kept.
 const IMAGE_COPIES: u64 = 4;
+/// Claims under one countersignature: enough that the signature costs a unit nothing, few enough that the proof of one of
+/// them is short.
+const ACCEPTANCES_PER_MESSAGE: usize = 1024;
 /// A miner that takes no message for this long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -77,7 +82,7 @@ impl Writer {
     async fn pass_on(&mut self, order: ToMiner) -> Option<()> {
         let body = match order {
             ToMiner::Assign(units) => return self.assign(units).await,
-            ToMiner::Accepted(units) => accepted(units),
+            ToMiner::Accepted(units) => return self.accepted(&units).await,
             ToMiner::Rejected(units) => rejected(units),
             ToMiner::Cancel(units) => cancelled(&units),
             ToMiner::Paid {
@@ -106,6 +111,26 @@ impl Writer {
                 None
             }
         }
+    }
+
+    /// Countersigns; the claims are on disk.
+    async fn accepted(&self, units: &[Acceptance]) -> Option<()> {
+        let hub = &self.link.hub;
+        let domain = Domain::new(hub.chain.chain_id(), hub.wallet);
+        for units in units.chunks(ACCEPTANCES_PER_MESSAGE) {
+            let leaf =
+                |one: &Acceptance| acceptance_hash(one.unit.deal.0, one.unit.unit, one.claim_hash);
+            let leaves: Vec<B256> = units.iter().map(leaf).collect();
+            let digest = acceptances_digest(&domain, acceptances_root(&leaves));
+            let hub_signature = signature_bytes(&hub.key.sign(digest));
+            let units = units.iter().map(acceptance).collect();
+            let accepted = Accepted {
+                units,
+                hub_signature,
+            };
+            self.send(hub_message::Body::Accepted(accepted)).await?;
+        }
+        Some(())
     }
 
     async fn assign(&mut self, units: Vec<(Arc<DealInfo>, u32, UnixSeconds)>) -> Option<()> {
@@ -240,16 +265,13 @@ impl Page {
     }
 }
 
-fn accepted(units: Vec<Acceptance>) -> hub_message::Body {
-    let units = units.into_iter().map(|accepted| UnitAcceptance {
+fn acceptance(accepted: &Acceptance) -> UnitAcceptance {
+    UnitAcceptance {
         deal_id: bytes(accepted.unit.deal.0),
         unit: accepted.unit.unit,
-        hub_signature: signature_bytes(&accepted.hub_signature),
         net: accepted.net.units(),
-    });
-    hub_message::Body::Accepted(Accepted {
-        units: units.collect(),
-    })
+        claim_hash: bytes(accepted.claim_hash),
+    }
 }
 
 fn rejected(units: Vec<(UnitRef, String)>) -> hub_message::Body {

@@ -92,7 +92,7 @@ async fn run(ops: Vec<Op>) {
                     .unwrap();
                 compare(&store, deal, &model).await;
             }
-            Op::Reopen => store = Store::open(&dir.path().join("hub.db")).await.unwrap(),
+            Op::Reopen => store = reopened(&dir).await,
             Op::Pay(by) => {
                 store
                     .write_work(&std::mem::take(&mut batch), NOW)

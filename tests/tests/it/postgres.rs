@@ -1,0 +1,280 @@
+//! The hub on PostgreSQL, alone and as several processes. `scripts/test-postgres` starts the server and names it;
+//! without one these stories say that they are skipped.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gio_e2e::chain::free_port;
+use gio_e2e::devnet::Settings;
+use gio_e2e::process::{Process, wait_for};
+use gio_e2e::{paths, report};
+use gio_evm::WalletEvent;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::story::{Story, block_on, text};
+
+/// Names the server: `postgres://user@host:port/database`.
+const SERVER: &str = "GIO_TEST_POSTGRES";
+/// What miners get for a PU on a development network, in base units.
+const NET_PRICE: u64 = 1_000_000;
+/// Units of the jobs: enough that a kill finds some done and some not.
+const UNITS: usize = 24;
+
+fn server() -> Option<String> {
+    let server = std::env::var(SERVER).ok();
+    if server.is_none() {
+        let skipped = format!("skipped: {SERVER} is not set; scripts/test-postgres sets it\n");
+        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+    }
+    server
+}
+
+/// A database of its own on the server: every hub makes its tables anew.
+async fn database(server: &str, name: &str) -> String {
+    let mut psql = tokio::process::Command::new("psql");
+    psql.args(["--quiet", "--command"]);
+    psql.arg(format!("CREATE DATABASE {name}")).arg(server);
+    gio_e2e::process::run(psql).await.unwrap();
+    let (address, _) = server.rsplit_once('/').unwrap();
+    format!("{address}/{name}")
+}
+
+/// Changes lines of a config file; new keys go to its beginning, before the tables.
+fn configure(home: &Path, keys: &[(&str, String)]) {
+    let path = home.join("config.toml");
+    let before = fs::read_to_string(&path).unwrap();
+    let is_changed = |line: &str| {
+        keys.iter()
+            .any(|(key, _)| line.starts_with(&format!("{key} =")))
+    };
+    let new = keys.iter().map(|(key, value)| format!("{key} = {value}\n"));
+    let old = before.lines().filter(|line| !is_changed(line));
+    let changed: String = new.chain(old.map(|line| format!("{line}\n"))).collect();
+    fs::write(path, changed).unwrap();
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+#[test]
+fn a_market_runs_unchanged_on_postgres() {
+    let Some(server) = server() else { return };
+    block_on(async {
+        let mut story = Story::prepare(Settings {
+            miners: 2,
+            ..Settings::default()
+        })
+        .await;
+        let url = database(&server, "gio_one").await;
+        configure(
+            &story.net.folder.join("hub"),
+            &[("database_url", quoted(&url))],
+        );
+        story.net.start_hub().await.unwrap();
+        for number in 0..2 {
+            story.net.start_miner(number).await.unwrap();
+        }
+        let before = story.net.balances().await.unwrap();
+        submit(&story).await;
+        let after = story.net.balances().await.unwrap();
+        assert_eq!(report::total(&before), report::total(&after));
+        assert!(!story.net.folder.join("hub/hub.db").exists());
+        // A restart finds its deals there, too.
+        let hub = story.net.hub.take().unwrap();
+        hub.kill().await.unwrap();
+        story.net.start_hub().await.unwrap();
+        submit(&story).await;
+        story.net.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_hub_of_two_processes_loses_one_in_mid_job_and_pays_once() {
+    let Some(server) = server() else { return };
+    block_on(async {
+        let mut story = Story::prepare(Settings {
+            miners: 2,
+            json_logs: true,
+            ..Settings::default()
+        })
+        .await;
+        let url = database(&server, "gio_two").await;
+        let balancer = Balancer::prepare(&story, &url).await;
+        let mut hubs = balancer.start_hubs(&story).await;
+        for number in 0..2 {
+            story.net.start_miner(number).await.unwrap();
+        }
+        let before = story.net.balances().await.unwrap();
+        let mid_job = async {
+            let at = wait_for("a hub with the job", 120, || async {
+                Ok(hubs.iter().position(|hub| {
+                    hub.log()
+                        .is_ok_and(|log| log.contains("\"stage\":\"running\""))
+                }))
+            })
+            .await
+            .unwrap();
+            hubs.remove(at).kill().await.unwrap();
+        };
+        let ((), ()) = tokio::join!(mid_job, submit(&story));
+        let left = hubs.remove(0);
+        assert!(
+            left.log()
+                .unwrap()
+                .contains("deals taken that no process had")
+        );
+        // Another job runs on the one that is left.
+        submit(&story).await;
+        let after = story.net.balances().await.unwrap();
+        assert_eq!(
+            report::total(&before),
+            report::total(&after),
+            "GIO was made or lost"
+        );
+        check_pay(&story).await;
+        for miner in &mut story.net.miners {
+            miner.take().unwrap().stop().await.unwrap();
+        }
+        left.stop().await.unwrap();
+        balancer.task.abort();
+        story.net.stop().await.unwrap();
+    });
+}
+
+/// Miners get the net price of every CU that was posted, rounded down once per deal and miner, and not a base unit more.
+async fn check_pay(story: &Story) {
+    let (chain, wallet) = (&story.net.chain, story.wallet().await);
+    let paid_and_earned = || async {
+        let head = chain.head().await?.number;
+        let (mut paid, mut cu) = (0u64, 0u64);
+        for log in chain.wallet_events(wallet, 0, head).await? {
+            match log.event {
+                WalletEvent::PaymentApproved { net, .. } => paid += net.units(),
+                WalletEvent::ResultPosted { cu_total, .. } => cu += cu_total.0,
+                _ => {}
+            }
+        }
+        Ok::<_, anyhow::Error>((paid, cu / 1_000 * NET_PRICE / 1_000_000))
+    };
+    let rounding = 2 * story.net.miners.len() as u64;
+    wait_for("all pay", 60, || async {
+        let (paid, earned) = paid_and_earned().await?;
+        Ok((paid + rounding >= earned).then_some(()))
+    })
+    .await
+    .unwrap();
+    let (paid, earned) = paid_and_earned().await.unwrap();
+    assert!(earned > 0 && paid <= earned, "{paid} paid, {earned} earned");
+}
+
+static JOBS: AtomicUsize = AtomicUsize::new(0);
+
+/// A job of many units, to its end.
+async fn submit(story: &Story) {
+    let number = JOBS.fetch_add(1, Ordering::SeqCst);
+    let wasm = paths::repository().join("apps/bench/sha256.wasm");
+    let out = story.net.folder.join(format!("out-{number}"));
+    let split = format!("range:0..{UNITS}:{UNITS}");
+    let args = [
+        "submit",
+        "--wasm",
+        text(&wasm),
+        "--split",
+        &split,
+        "--pu",
+        "2",
+        "--assemble",
+        "concat",
+        "--json",
+        "--out",
+        text(&out),
+        "--",
+        "1",
+    ];
+    let output = story.net.buyer(&args).output().await.unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let units = fs::read(out.join("units.json")).unwrap();
+    let units: serde_json::Value = serde_json::from_slice(&units).unwrap();
+    assert_eq!(units.as_array().unwrap().len(), UNITS);
+}
+
+/// What stands at the hub's registered address and passes every connection on to one of its processes that lives.
+struct Balancer {
+    ports: [u16; 2],
+    task: JoinHandle<()>,
+}
+
+impl Balancer {
+    /// Makes the hub's folder two folders, on one database, behind the address that is registered.
+    async fn prepare(story: &Story, url: &str) -> Self {
+        let folder = &story.net.folder;
+        let public = story.net.hub_addr().unwrap();
+        let port: u16 = public.split('/').nth(4).unwrap().parse().unwrap();
+        let ports = [free_port().unwrap(), free_port().unwrap()];
+        fs::create_dir_all(folder.join("hub-1")).unwrap();
+        for file in ["key", "config.toml"] {
+            fs::copy(
+                folder.join("hub").join(file),
+                folder.join("hub-1").join(file),
+            )
+            .unwrap();
+        }
+        let (announced, _) = public.split_once("/p2p/").unwrap();
+        for (home, port) in ["hub", "hub-1"].into_iter().zip(ports) {
+            let keys = [
+                ("listen", format!("[\"/ip4/127.0.0.1/tcp/{port}\"]")),
+                ("announce", format!("[\"{announced}\"]")),
+                ("database_url", quoted(url)),
+                ("content_dir", quoted(text(&folder.join("content")))),
+            ];
+            configure(&folder.join(home), &keys);
+        }
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the test ends it")]
+        let task = tokio::spawn(balance(listener, ports));
+        Self { ports, task }
+    }
+
+    async fn start_hubs(&self, story: &Story) -> Vec<Process> {
+        let mut hubs = Vec::new();
+        for (home, port) in ["hub", "hub-1"].into_iter().zip(self.ports) {
+            let command = story.net.agent("gio-hub", home, &["start"]);
+            let process = Process::start(home, command, &story.net.folder.join("logs")).unwrap();
+            wait_for("a hub process", 30, || async move {
+                Ok(TcpStream::connect(("127.0.0.1", port)).await.ok())
+            })
+            .await
+            .unwrap();
+            hubs.push(process);
+        }
+        hubs
+    }
+}
+
+async fn balance(listener: TcpListener, ports: [u16; 2]) {
+    let mut turn = 0usize;
+    let mut live = tokio::task::JoinSet::new();
+    while let Ok((mut inbound, _)) = listener.accept().await {
+        turn += 1;
+        let order = [ports[turn % 2], ports[(turn + 1) % 2]];
+        live.spawn(async move {
+            for port in order {
+                let address = SocketAddr::from(([127, 0, 0, 1], port));
+                if let Ok(mut outbound) = TcpStream::connect(address).await {
+                    // An end on either side ends both.
+                    let _ = tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await;
+                    return;
+                }
+            }
+        });
+    }
+}
