@@ -178,6 +178,11 @@ pub(crate) fn retrying_deal(what: &'static str, deal: DealId, error: &dyn Error)
     warn!(what, %deal, error = chain(error), "will try again");
 }
 
+/// Peers will not believe this hub's announcements.
+pub fn clock_is_off(off: &str) {
+    tracing::warn!(off, "this machine's clock looks wrong; set it, best by NTP");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,9 +192,4 @@ mod tests {
         assert_eq!(foreign("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
         assert_eq!(foreign(&"x".repeat(10_000)).len(), FOREIGN_TEXT_MAX);
     }
-}
-
-/// Peers will not believe this hub's announcements.
-pub fn clock_is_off(off: &str) {
-    tracing::warn!(off, "this machine's clock looks wrong; set it, best by NTP");
 }
