@@ -112,7 +112,9 @@ impl Store {
             .bind(with_units)
             .bind(super::signed(due_by))
             .bind(TAKE_MAX);
-        Ok(query.execute(&self.pool).await?.rows_affected())
+        let taken = query.execute(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.deals_held");
+        Ok(taken.rows_affected())
     }
 
     /// Gives a deal to whoever wants it. It is off this process's board.
@@ -125,6 +127,7 @@ impl Store {
                 "UPDATE deals SET held_by = NULL, held_until = NULL WHERE id = $1 AND held_by = $2";
             let query = sqlx::query(query).bind(deal.0.as_slice()).bind(holder);
             query.execute(&self.pool).await?;
+            gio_failpoint::fail_point!("hub.wrote.deal_released");
         }
         Ok(())
     }
@@ -150,6 +153,7 @@ impl Store {
                 .bind(holder)
                 .execute(&self.pool)
                 .await?;
+            gio_failpoint::fail_point!("hub.wrote.leases_kept");
         }
         Ok(())
     }
@@ -164,6 +168,7 @@ impl Store {
             sqlx::query(query).bind(holder).execute(&self.pool).await?;
             let query = sqlx::query("DELETE FROM leases WHERE holder = $1");
             query.bind(holder).execute(&self.pool).await?;
+            gio_failpoint::fail_point!("hub.wrote.leases_released");
         }
         Ok(())
     }
@@ -184,6 +189,7 @@ impl Store {
             .bind(role.name())
             .bind(holder);
         let taken = query.bind(LEASE_SECONDS).execute(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.lease_taken");
         Ok(taken.rows_affected() == 1)
     }
 

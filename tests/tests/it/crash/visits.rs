@@ -64,8 +64,28 @@ const REGISTER: [&str; 3] = [
     "hub.sent.registration",
 ];
 /// Points no process dies at here, and why.
-const NOT_VISITED: [(&str, &str); 14] = [
+const NOT_VISITED: [(&str, &str); 19] = [
     ("hub.answers.has", "no program of ours asks"),
+    (
+        "hub.wrote.deals_held",
+        "only where several hubs share a database; a lease runs out by itself",
+    ),
+    (
+        "hub.wrote.deal_released",
+        "only where several hubs share a database; a lease runs out by itself",
+    ),
+    (
+        "hub.wrote.leases_kept",
+        "only where several hubs share a database; a lease runs out by itself",
+    ),
+    (
+        "hub.wrote.leases_released",
+        "only where several hubs share a database; a lease runs out by itself",
+    ),
+    (
+        "hub.wrote.lease_taken",
+        "only where several hubs share a database; a lease runs out by itself",
+    ),
     ("hub.answers.machines", "a question that writes nothing"),
     ("hub.answers.explanation", "a question that writes nothing"),
     ("hub.answers.claims", "a question that writes nothing"),
