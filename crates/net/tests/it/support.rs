@@ -11,9 +11,11 @@ use gio_net::wire::field;
 use gio_net::wire::market_server::Market;
 use gio_net::wire::work_server::Work;
 use gio_net::wire::{
-    Accepted, ConfirmReply, ConfirmRequest, DealProgress, DealRef, Done, FollowRequest, HubMessage,
-    MinerMessage, OpenedReply, QuoteReply, QuoteRequest, ResultReply, SignDealReply,
-    SignDealRequest, UnitAcceptance, Welcome, hub_message, miner_message,
+    Accepted, CancelReply, CancelRequest, ClaimsReply, ClaimsRequest, ConfirmReply, ConfirmRequest,
+    DealProgress, DealRef, Done, ExplainReply, FollowRequest, HubMessage, MachinesReply,
+    MachinesRequest, MinerMessage, OpenedReply, OutputPage, OutputsRequest, QuoteReply,
+    QuoteRequest, ResultReply, SignDealReply, SignDealRequest, UnitAcceptance, Welcome,
+    hub_message, miner_message,
 };
 use gio_net::{ANNOUNCEMENT_SECONDS, Announcement, Caller, Multiaddr, Net, NetConfig};
 use gio_protocol::{Gio, PricePerPu, UnixSeconds};
@@ -143,6 +145,7 @@ pub(crate) struct EchoMarket(pub(crate) Arc<Gate>);
 #[tonic::async_trait]
 impl Market for EchoMarket {
     type FollowStream = Pin<Box<dyn Stream<Item = Result<DealProgress, Status>> + Send>>;
+    type OutputsStream = Pin<Box<dyn Stream<Item = Result<OutputPage, Status>> + Send>>;
 
     async fn quote(&self, request: Request<QuoteRequest>) -> Result<Response<QuoteReply>, Status> {
         let caller = Caller::of(&request)?;
@@ -189,6 +192,32 @@ impl Market for EchoMarket {
     async fn confirm(&self, _: Request<ConfirmRequest>) -> Result<Response<ConfirmReply>, Status> {
         Err(Status::not_found("no such deal"))
     }
+
+    async fn outputs(
+        &self,
+        _: Request<OutputsRequest>,
+    ) -> Result<Response<Self::OutputsStream>, Status> {
+        Err(Status::not_found("no such deal"))
+    }
+
+    async fn cancel(&self, _: Request<CancelRequest>) -> Result<Response<CancelReply>, Status> {
+        Err(Status::not_found("no such deal"))
+    }
+
+    async fn machines(
+        &self,
+        _: Request<MachinesRequest>,
+    ) -> Result<Response<MachinesReply>, Status> {
+        Err(Status::unavailable("this hub has no miners"))
+    }
+
+    async fn explain(&self, _: Request<DealRef>) -> Result<Response<ExplainReply>, Status> {
+        Err(Status::not_found("no such deal"))
+    }
+
+    async fn claims(&self, _: Request<ClaimsRequest>) -> Result<Response<ClaimsReply>, Status> {
+        Err(Status::not_found("no such deal"))
+    }
 }
 
 /// A hub that welcomes a miner by its account and accepts whatever it has done.
@@ -228,5 +257,6 @@ fn accepted(done: Done) -> Accepted {
     });
     Accepted {
         units: units.collect(),
+        ..Accepted::default()
     }
 }
