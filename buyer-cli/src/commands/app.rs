@@ -137,7 +137,7 @@ impl Publish {
             ),
             None => format!("{app} was published before, just so"),
         };
-        let mut value = line(app.to_string(), &draft, false);
+        let mut value = line(&app.to_string(), &draft, false);
         value["tx"] = json!(tx);
         global.output().result(&text, &value);
         Ok(ExitStatus::Ok)
@@ -216,7 +216,7 @@ impl List {
                 "{app:<24} {per_mille:>7} ‰  {}  {about}{mark}",
                 draft.digest
             );
-            values.push(line(app, draft, found.is_deprecated));
+            values.push(line(&app, draft, found.is_deprecated));
         }
         Ok((text, values))
     }
@@ -235,13 +235,13 @@ impl Deprecate {
             sent.map_err(faults::send)?;
         }
         let text = format!("{app} is advised against");
-        let value = line(app.to_string(), &found.draft, true);
+        let value = line(&app.to_string(), &found.draft, true);
         global.output().result(&text, &value);
         Ok(ExitStatus::Ok)
     }
 }
 
-fn line(app: String, draft: &ReleaseDraft, deprecated: bool) -> Value {
+fn line(app: &str, draft: &ReleaseDraft, deprecated: bool) -> Value {
     json!({
         "app": app, "kind": draft.kind, "digest": draft.digest, "royalty_per_mille": draft.royalty_per_mille,
         "royalty_to": draft.royalty_to, "about": draft.about, "deprecated": deprecated,
