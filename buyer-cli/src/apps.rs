@@ -113,7 +113,7 @@ impl Apps {
 /// What the flags ask for, with program and royalty of the application they name.
 ///
 /// # Errors
-/// A [`UserError`] about the job, or as [`resolve`].
+/// A [`UserError`] about the job, or as when a name is looked up.
 pub async fn request(session: &Session, flags: &JobFlags) -> Result<JobRequest, UserError> {
     let (mut file, base) = flags.file()?;
     let royalty = resolve(session, &mut file, &base).await?;
