@@ -2,7 +2,7 @@
 //!
 //! # Security
 //! A request is one line that is read and headers that are not; nothing a caller sends changes anything. A caller has
-//! [`CALL`] for all of it, and [`CALLERS_MAX`] are served at a time.
+//! `CALL` for all of it, and `CALLERS_MAX` are served at a time.
 
 use std::io;
 use std::net::SocketAddr;

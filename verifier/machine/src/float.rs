@@ -2,7 +2,7 @@
 //! (docs/step-machine.md section 4.7).
 //!
 //! A finite value is `(-1)^sign · significand · 2^exponent` with a whole significand, so that every operation is exact
-//! until [`round`] rounds it once. A format is given by the bits of its fraction: 23 or 52. No native float is
+//! until `round` rounds it once. A format is given by the bits of its fraction: 23 or 52. No native float is
 //! touched, so the answer is the same on every machine.
 
 use gio_protocol::U256;
