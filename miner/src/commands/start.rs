@@ -82,7 +82,8 @@ struct Doors {
 }
 
 fn open_doors(home: &Home, deps: &Arc<Deps>, http: Option<HttpServer>) -> Doors {
-    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    // They close when the miner ends, not after it: the store ends with the last of its holders, and they are some.
+    let (mut tasks, stop) = (JoinSet::new(), deps.stop.ended.child_token());
     if let Some(server) = http {
         observe::serving_metrics(server.addr());
         // Only for people and tests that look for it.
