@@ -64,6 +64,12 @@ impl Store {
         let process = Some(gio_agent::random_word());
         Ok(Self { pool, process })
     }
+
+    /// Closes every connection once its user has given it back. With the last one SQLite writes its journal into the
+    /// file, which is then all there is of the database.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
 }
 
 async fn prepare_sqlite(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
