@@ -5,8 +5,8 @@ mod support;
 
 use gio_content::image::InputImage;
 use gio_protocol::Status;
-use gio_runtime::UnitLimits;
-use support::machine::{run_everywhere, run_provable};
+use gio_runtime::{MachineVersion, UnitLimits};
+use support::machine::{run_everywhere, run_provable, run_version};
 use support::{LIMITS, input, output};
 
 const ECHO: &[u8] = include_bytes!("../../../apps/echo/echo.wasm");
@@ -109,4 +109,29 @@ fn a_program_grows_to_its_own_maximum_and_no_further() {
     let wasm = wat::parse_str(text).unwrap();
     let outcome = run_everywhere(&wasm, &InputImage::default(), &LIMITS);
     assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 0));
+}
+
+/// A call that ends the run, in a block that also calls functions whose cost their callers pay.
+#[test]
+fn an_exit_costs_what_was_executed_and_nothing_behind_it() {
+    let text = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (func $leaf (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+        (func $end (call $exit (call $leaf (i32.const 2))) (drop (call $leaf (i32.const 9))))
+        (func (export "_start")
+          (drop (call $leaf (i32.const 1)))
+          (call $end)
+          (drop (call $leaf (call $leaf (i32.const 4))))
+          (loop (br_if 0 (call $leaf (i32.const 0))))))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let image = InputImage::default();
+    let outcome = run_everywhere(&wasm, &image, &LIMITS);
+    assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 6));
+    // The exact build has the last word on a limit: one unit less is too little in both versions.
+    for version in [MachineVersion::Metered, MachineVersion::Provable] {
+        let full = run_version(&wasm, &image, &LIMITS, version);
+        let limit = |cu_limit| UnitLimits { cu_limit, ..LIMITS };
+        assert_eq!(run_version(&wasm, &image, &limit(full.cu), version), full);
+        let less = run_version(&wasm, &image, &limit(full.cu - 1), version);
+        assert_eq!(less.status, Status::CuExhausted, "{version:?}");
+    }
 }

@@ -9,7 +9,8 @@
 //! what it passes over; so does the taken way of a `br_if` that leaves a loop, which happens once. Any other `br_if`
 //! and `br_table` would have to correct too often, so what they may pass over is charged where it is.
 //!
-//! Calls of functions that cost always the same and do not count themselves are paid for by their callers' blocks.
+//! Calls of functions that cost always the same and do not count themselves are paid for by their callers' blocks:
+//! another call in such a block sees the counter ahead by those of them that come behind it.
 //!
 //! Charging early may make a program look exhausted; the exact build decides.
 //!
@@ -55,6 +56,7 @@ pub(crate) fn fold(ops: &[Op<'_>], charges: &[Charge], heads: &[usize], calls: &
         frames: vec![Frame::default()],
         current: None,
         ahead: Vec::new(),
+        unpaid: Vec::new(),
         calls,
     };
     folder.pay_for_leaves(ops);
@@ -91,6 +93,8 @@ struct Folder<'l> {
     current: Option<Index>,
     /// Charges outside the open blocks that what follows the blocks may be folded into.
     ahead: Vec<Index>,
+    /// For every operator, what its block has paid for calls behind it.
+    unpaid: Vec<u32>,
     calls: &'l Calls,
 }
 
@@ -101,6 +105,8 @@ struct Seen {
     place: Place,
     /// Where a branch goes.
     label: Option<usize>,
+    /// At a call, what its block has paid for later ones.
+    unpaid: u32,
     look: bool,
 }
 
@@ -124,14 +130,14 @@ struct Frame {
 impl Folder<'_> {
     /// Adds every paid call to the block that it is in: the last one that begins at or before it.
     fn pay_for_leaves(&mut self, ops: &[Op<'_>]) {
-        let mut blocks = self.totals.iter_mut().peekable();
-        let mut block = None;
-        for (at, op) in ops.iter().enumerate() {
-            if let Some(begun) = blocks.next_if(|charge| charge.at == at) {
-                block = Some(begun);
-            }
-            if let (Some(block), Some(cu)) = (&mut block, self.calls.paid(&op.operator)) {
-                block.cu += cu;
+        self.unpaid = vec![0; ops.len()];
+        let mut blocks = self.totals.iter_mut().rev().peekable();
+        let mut behind = 0;
+        for (at, op) in ops.iter().enumerate().rev() {
+            self.unpaid[at] = behind;
+            behind += self.calls.paid(&op.operator).unwrap_or(0);
+            if let Some(block) = blocks.next_if(|charge| charge.at == at) {
+                block.cu += std::mem::take(&mut behind);
             }
         }
     }
@@ -197,6 +203,7 @@ impl Folder<'_> {
                     at,
                     place,
                     label: None,
+                    unpaid: self.unpaid[at],
                     look,
                 });
             }
@@ -277,6 +284,7 @@ impl Folder<'_> {
             at,
             place,
             label: Some(label),
+            unpaid: 0,
             look: false,
         });
     }
@@ -311,7 +319,7 @@ impl Folder<'_> {
             let target = seen.label.map_or(0, |label| ahead(&self.labels[label]));
             Correction {
                 at: seen.at,
-                cu: ahead(&seen.place) - target,
+                cu: ahead(&seen.place) - target + i64::from(seen.unpaid),
                 look: seen.look,
             }
         });
