@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {stdJson} from "forge-std/StdJson.sol";
 
 import {HubWallet} from "src/HubWallet.sol";
+import {JobTree} from "src/libraries/JobTree.sol";
 import {Claim, DealId, DealState, DealTerms, SumNode, UnitLeaf} from "src/types/Deal.sol";
 import {BaseTest} from "./utils/BaseTest.sol";
 import {FormatsHarness} from "./utils/FormatsHarness.sol";
@@ -280,6 +282,58 @@ contract VectorsTest is BaseTest {
             bytes32 cancellation = harness.cancellation(dealId, uint128(_number(item, "cancellation_payment")));
             assertEq(Typed.digest(domain, cancellation), _word(item, "cancellation_digest"));
         }
+    }
+
+    /// @dev What a miner keeps is evidence for any one of its claims: root and countersignature, and the path to it. The
+    /// root commits to the order of the acceptances and to their number.
+    function test_r14_vectors_acceptancesOfOneMessage() public view {
+        for (uint256 i = 0; i < _count("deals"); ++i) {
+            string memory item = _item("deals", i);
+            bytes32[] memory leaves = json.readBytes32Array(string.concat(item, ".acceptances"));
+            _checkAcceptances(item, leaves);
+            bytes32 root = _word(item, "acceptances_root");
+            assertEq(_acceptancesRoot(leaves), root, "root");
+            bytes32 digest = Typed.digest(_word(item, "domain_separator"), Typed.acceptances(root));
+            assertEq(digest, _word(item, "acceptances_digest"), "digest");
+            _checkSignature(item, "hub_key", "acceptances_digest", "countersignature");
+            assertEq(ECDSA.recover(digest, _bytes(item, "countersignature")), vm.addr(uint256(_word(item, "hub_key"))));
+
+            uint256 index = _number(item, "acceptances_proof_index");
+            bytes32[] memory proof = json.readBytes32Array(string.concat(item, ".acceptances_proof"));
+            assertEq(_opened(leaves.length, index, leaves[index], proof), root, "one of them");
+            assertNotEq(_opened(leaves.length, index - 1, leaves[index], proof), root, "at another place");
+            assertNotEq(_opened(leaves.length + 1, index, leaves[index], proof), root, "among more");
+            (leaves[0], leaves[1]) = (leaves[1], leaves[0]);
+            assertNotEq(_acceptancesRoot(leaves), root, "in another order");
+        }
+    }
+
+    /// @dev The leaves are the struct hashes of acceptances, the first that of the vector's own claim.
+    function _checkAcceptances(string memory item, bytes32[] memory leaves) private view {
+        Claim memory claim = _claim(item);
+        uint32 first = claim.unit;
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            claim.unit = first + uint32(i);
+            assertEq(Typed.acceptance(claim.dealId, claim.unit, harness.claimHash(claim)), leaves[i], "acceptance");
+        }
+    }
+
+    function _acceptancesRoot(bytes32[] memory leaves) private pure returns (bytes32) {
+        bytes32[][] memory levels = JobTreeBuilder.buildFrom(leaves);
+        return JobTreeBuilder.rootOf(leaves.length, levels[levels.length - 1][0]);
+    }
+
+    /// @dev The root that a leaf at a place leads to by the nodes of the job tree's form.
+    function _opened(uint256 count, uint256 index, bytes32 node, bytes32[] memory proof)
+        private
+        pure
+        returns (bytes32)
+    {
+        for (uint256 level = 0; level < proof.length; ++level) {
+            bool isRight = (index >> level) & 1 == 1;
+            node = isRight ? JobTree.nodeHash(proof[level], node) : JobTree.nodeHash(node, proof[level]);
+        }
+        return JobTree.rootOf(uint32(count), node);
     }
 
     /// @dev Keys, digests and signatures are those of Rust, byte for byte: both sign deterministically (RFC 6979).

@@ -9,9 +9,9 @@ use gio_content::{InputImage, OutputImage, content_root};
 use gio_keys::MachineKey;
 use gio_protocol::{
     Address, B256, Claim, Cu, DealId, DealTerms, Domain, Gio, JobTree, MachineParams, PricePerPu,
-    ResultTree, Status, UnitKind, UnitLeaf, UnixSeconds, VerificationMode, acceptance_hash, bill,
-    cancellation_digest, confirmation_digest, gross_of_net, keccak256, lock_of_gross,
-    seed_commitment, unit_seed, word_root,
+    ResultTree, Status, UnitKind, UnitLeaf, UnixSeconds, VerificationMode, acceptance_hash,
+    acceptances_digest, acceptances_root, bill, cancellation_digest, confirmation_digest,
+    gross_of_net, keccak256, lock_of_gross, seed_commitment, unit_seed, word_root,
 };
 use serde_json::{Value, json};
 
@@ -230,8 +230,19 @@ fn deal_vector(seed: u64, chain_id: u64, wallet: u64) -> Value {
     let domain = Domain::new(chain_id, terms.wallet);
     let id = terms.deal_id(chain_id);
     let claim = claim(id, miner.address());
-    let acceptance = acceptance_hash(id.0, claim.unit, claim.struct_hash());
-    let acceptance = domain.digest(acceptance);
+    // The claim and two more of the same message: what the hub signs is one root over all three (R14).
+    let more = |unit: u32| {
+        let claim = Claim {
+            unit,
+            ..claim.clone()
+        };
+        acceptance_hash(id.0, unit, claim.struct_hash())
+    };
+    let acceptances = [claim.unit, claim.unit + 1, claim.unit + 2].map(more);
+    let acceptances_tree = JobTree::new(&acceptances);
+    let message_root = acceptances_root(&acceptances);
+    let countersigned = acceptances_digest(&domain, message_root);
+    let acceptance = domain.digest(acceptances[0]);
     let confirmation = confirmation_digest(&domain, id.0, word(24));
     let cancellation = cancellation_digest(&domain, id.0, Gio::from_units(123));
     json!({
@@ -243,7 +254,10 @@ fn deal_vector(seed: u64, chain_id: u64, wallet: u64) -> Value {
         "miner_key": hexed(miner.secret_bytes()), "claim": claim_json(&claim), "claim_hash": claim.struct_hash(),
         "claim_bytes": hexed(claim.to_bytes()), "claim_digest": claim.digest(&domain),
         "claim_signature": hexed(miner.sign(claim.digest(&domain)).as_bytes()),
-        "acceptance_digest": acceptance, "result_root": word(24), "confirmation_digest": confirmation,
+        "acceptance_digest": acceptance, "acceptances": acceptances, "acceptances_root": message_root,
+        "acceptances_proof_index": 2, "acceptances_proof": acceptances_tree.proof(2),
+        "acceptances_digest": countersigned, "countersignature": hexed(hub.sign(countersigned).as_bytes()),
+        "result_root": word(24), "confirmation_digest": confirmation,
         "cancellation_payment": number(123u64), "cancellation_digest": cancellation,
     })
 }

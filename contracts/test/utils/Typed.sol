@@ -41,6 +41,11 @@ library Typed {
         return keccak256(abi.encode(typeHash, dealId, unit, claimHash_));
     }
 
+    /// @param root Over the acceptances of one message (docs/protocol.md section 4.4).
+    function acceptances(bytes32 root) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256("Acceptances(bytes32 root)"), root));
+    }
+
     function confirmation(DealId dealId, bytes32 resultRoot) internal pure returns (bytes32) {
         return keccak256(abi.encode(keccak256("Confirmation(bytes32 dealId,bytes32 resultRoot)"), dealId, resultRoot));
     }

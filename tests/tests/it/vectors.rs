@@ -58,6 +58,10 @@ mod typed {
             bytes32 claimHash;
         }
 
+        struct Acceptances {
+            bytes32 root;
+        }
+
         struct Confirmation {
             bytes32 dealId;
             bytes32 resultRoot;
@@ -118,6 +122,17 @@ fn typed_data_is_what_another_eip_712_implementation_computes() {
         assert_eq!(
             acceptance.eip712_signing_hash(&domain),
             hash(&deal["acceptance_digest"])
+        );
+        let acceptances = typed::Acceptances {
+            root: hash(&deal["acceptances_root"]),
+        };
+        assert_eq!(
+            acceptance.eip712_hash_struct(),
+            hash(&deal["acceptances"][0])
+        );
+        assert_eq!(
+            acceptances.eip712_signing_hash(&domain),
+            hash(&deal["acceptances_digest"])
         );
         let confirmation = typed::Confirmation {
             dealId: deal_id,
