@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gio_agent::{ExitStatus, Home, UserError};
+use gio_agent::{Code, ExitStatus, Home, UserError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -62,7 +62,9 @@ pub(crate) async fn call(home: &Home, method: &str, params: &[String]) -> Result
 
 fn no_node(home: &Home) -> UserError {
     let text = format!("no node runs in {}", home.folder().display());
-    UserError::new(text, ExitStatus::Failure).hint("start it with `gio-chain node`")
+    UserError::of(Code::NotRunning, text)
+        .hint("start it, or name the folder of a node that runs")
+        .next("gio-chain node")
 }
 
 /// JSON where it is JSON, else a text: ids and addresses need no quotes.

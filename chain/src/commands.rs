@@ -7,16 +7,16 @@
 
 use std::net::TcpListener;
 
+use gio_agent::doctor::{Diagnosis, chain_of};
 use gio_agent::files::{Access, write_durably};
-use gio_agent::{ConfigError, ExitStatus, Home, HomeError, UserError, read_config, unix_now};
+use gio_agent::{Code, ConfigError, ExitStatus, Home, HomeError, UserError, read_config, unix_now};
 use gio_coin::FUTURE_SECONDS_MAX;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::chain::Chain;
 use crate::cli::Init;
 use crate::client;
 use crate::config::{Config, NetworkName};
-use crate::ledger::causes;
 use crate::node::open_chain;
 
 pub(crate) fn print_error(text: &str) {
@@ -52,9 +52,9 @@ pub(crate) fn init(home: &Home, args: &Init) -> Result<(), UserError> {
 /// Reads the config, with a hint where there is none.
 pub(crate) fn config(home: &Home) -> Result<Config, UserError> {
     let config: Config = read_config(&home.config_path()).map_err(|error| match &error {
-        ConfigError::Read { .. } => UserError::new(error, ExitStatus::Usage)
+        ConfigError::Read { .. } => UserError::of(Code::HomeMissing, error)
             .hint("run `gio-chain init` first, or name the folder with --home"),
-        ConfigError::Parse { .. } => UserError::new(error, ExitStatus::Usage),
+        ConfigError::Parse { .. } => UserError::of(Code::ConfigInvalid, error),
     })?;
     check(&config)?;
     Ok(config)
@@ -63,18 +63,20 @@ pub(crate) fn config(home: &Home) -> Result<Config, UserError> {
 fn check(config: &Config) -> Result<(), UserError> {
     if config.deployment.is_some() && config.network != NetworkName::Regtest {
         let text = "only a regtest network can name its deployment";
-        return Err(UserError::new(text, ExitStatus::Usage)
+        return Err(UserError::of(Code::ConfigInvalid, text)
             .hint("main and test networks have one first block each"));
     }
     if let Err(error) = config.mine_to() {
         let text = format!("`mine_to`: {error}");
-        return Err(UserError::new(text, ExitStatus::Usage).hint("name an address of this network"));
+        return Err(
+            UserError::of(Code::ConfigInvalid, text).hint("name an address of this network")
+        );
     }
     if config.rpc.ip().is_loopback() {
         return Ok(());
     }
     let text = format!("JSON-RPC on {} would be reachable by others", config.rpc);
-    Err(UserError::new(text, ExitStatus::Usage).hint("use 127.0.0.1"))
+    Err(UserError::of(Code::ConfigInvalid, text).hint("use 127.0.0.1"))
 }
 
 /// Asks the node that runs and prints what it says: a text as it is, anything else as JSON.
@@ -86,111 +88,90 @@ pub(crate) async fn rpc(home: &Home, method: &str, params: &[String]) -> Result<
     Ok(())
 }
 
-/// One thing that was looked at.
-struct Finding {
-    what: &'static str,
-    is_good: bool,
-    text: String,
-}
-
-fn finding(what: &'static str, is_good: bool, text: impl Into<String>) -> Finding {
-    let text = text.into();
-    Finding {
-        what,
-        is_good,
-        text,
-    }
-}
-
-/// Looks at everything that can be looked at without a network.
+/// Looks at everything that can be looked at without a network, also beside a running node.
 pub(crate) fn doctor(home: &Home, as_json: bool) -> Result<(), UserError> {
-    let config = config(home)?;
-    let mut findings = vec![finding("config", true, config.network.network().name())];
+    let mut found = Diagnosis::default();
+    let config = found.config(home, config(home));
+    if home.folder().exists() {
+        found.disk(home.folder());
+    }
+    if let Some(config) = &config {
+        look_at_node(&mut found, home, config);
+    }
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        print!("{}", found.text());
+    }
+    found.verdict()
+}
+
+fn look_at_node(found: &mut Diagnosis, home: &Home, config: &Config) {
     match home.lock() {
         Err(HomeError::Locked { .. }) => {
-            findings.push(finding(
-                "node",
-                true,
-                "running; stop it to look at its files",
-            ));
+            found.ok("process", "running; stop it to look at its files");
         }
-        Err(error) => findings.push(finding("folder", false, error.to_string())),
+        Err(error) => found.fail("process", chain_of(&error), "is the folder yours?"),
         Ok(_lock) => {
-            findings.push(finding("node", true, "not running"));
-            findings.extend(look_at_files(home, &config));
-            findings.extend(look_at_ports(&config));
+            found.warn("process", "not running", "gio-chain node");
+            look_at_files(found, home, config);
+            look_at_ports(found, config);
         }
     }
-    let healthy = findings.iter().all(|finding| finding.is_good);
-    if as_json {
-        let rows: Vec<_> = findings
-            .iter()
-            .map(|row| json!({"what": row.what, "ok": row.is_good, "text": row.text}))
-            .collect();
-        println!("{}", json!({"healthy": healthy, "findings": rows}));
-    } else {
-        for row in &findings {
-            let mark = if row.is_good { "ok " } else { "BAD" };
-            println!("{mark} {:<8} {}", row.what, row.text);
-        }
-    }
-    if healthy {
-        return Ok(());
-    }
-    Err(UserError::new(
-        "something is wrong with this node",
-        ExitStatus::Failure,
-    ))
 }
 
-fn look_at_files(home: &Home, config: &Config) -> Vec<Finding> {
+fn look_at_files(found: &mut Diagnosis, home: &Home, config: &Config) {
     if !home.path("index").exists() {
-        return vec![finding("chain", true, "empty: nothing was synced yet")];
+        return found.ok("chain", "empty: nothing was synced yet");
     }
     let mut chain = match open_chain(home, config, false) {
         Ok(chain) => chain,
         Err(error) => {
-            let hint = error.hint.unwrap_or_default();
-            return vec![finding("chain", false, format!("{}; {hint}", error.cause))];
+            let hint = error.hint.clone().unwrap_or_default();
+            return found.fail("chain", chain_of(error.cause.as_ref()), hint);
         }
     };
     let text = format!("{} blocks, tip {}", chain.tip_height(), chain.tip());
-    let mut findings = vec![finding("chain", true, text)];
-    findings.push(look_at_index(&mut chain));
+    found.ok("chain", text);
+    look_at_index(found, &mut chain);
     let time = chain
         .headers()
         .header(&chain.tip())
         .map_or(0, |tip| u64::from(tip.time));
     let clock = unix_now();
-    let is_good = time <= clock + u64::from(FUTURE_SECONDS_MAX);
-    let text = match is_good {
-        true => format!("the tip is {} s old", clock.saturating_sub(time)),
-        false => format!("this machine's clock is at least {} s slow", time - clock),
-    };
-    findings.push(finding("clock", is_good, text));
+    if time <= clock + u64::from(FUTURE_SECONDS_MAX) {
+        let age = clock.saturating_sub(time);
+        found.ok("clock", format_args!("the tip is {age} s old"));
+    } else {
+        let text = format!("this machine's clock is at least {} s slow", time - clock);
+        found.fail("clock", text, "set it, best by NTP");
+    }
     match chain.block(&chain.tip()) {
-        Ok(_) => findings.push(finding("blocks", true, "the tip can be read")),
-        Err(error) => findings.push(finding("blocks", false, error.to_string())),
+        Ok(_) => found.ok("blocks", "the tip can be read"),
+        Err(error) => found.fail("blocks", chain_of(&error), REINDEX),
     }
-    findings
 }
 
-fn look_at_index(chain: &mut Chain) -> Finding {
-    const REINDEX: &str = "run `gio-chain node --reindex`";
+const REINDEX: &str = "gio-chain node --reindex";
+
+fn look_at_index(found: &mut Diagnosis, chain: &mut Chain) {
     match chain.is_index_intact() {
-        Ok(true) => finding("index", true, "every page is as it was written"),
-        Ok(false) => finding("index", false, format!("a page is damaged; {REINDEX}")),
-        Err(error) => finding("index", false, format!("{}; {REINDEX}", causes(&error))),
+        Ok(true) => found.ok("index", "every page is as it was written"),
+        Ok(false) => found.fail("index", "a page is damaged", REINDEX),
+        Err(error) => found.fail("index", chain_of(&error), REINDEX),
     }
 }
 
-fn look_at_ports(config: &Config) -> Vec<Finding> {
-    let ports = [("peers", config.listen), ("rpc", Some(config.rpc))];
-    let asked = ports.into_iter().filter_map(|(what, at)| Some((what, at?)));
-    asked
-        .map(|(what, address)| match TcpListener::bind(address) {
-            Ok(_) => finding(what, true, format!("{address} is free")),
-            Err(error) => finding(what, false, format!("{address}: {error}")),
-        })
-        .collect()
+fn look_at_ports(found: &mut Diagnosis, config: &Config) {
+    for (key, address) in [("listen", config.listen), ("rpc", Some(config.rpc))] {
+        let Some(address) = address else { continue };
+        match TcpListener::bind(address) {
+            Ok(_) => found.ok("port", format_args!("{address} of `{key}` is free")),
+            Err(error) => found.fail(
+                "port",
+                format_args!("{address}: {error}"),
+                format!("stop what uses it, or change `{key}`"),
+            ),
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use gio_agent::http::Listen;
 use gio_coin::{Backing, Network, Params, Script, Work};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -88,6 +89,9 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Where to answer JSON-RPC; must be on this machine.
     pub rpc: SocketAddr,
+    /// Where `/metrics` and `/health` are served: `auto`, `off` or an address.
+    #[serde(default)]
+    pub metrics_listen: Listen,
     /// The address that `getblocktemplate` pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mine_to: Option<String>,
@@ -119,6 +123,7 @@ impl Config {
             deployment: None,
             listen: Some(SocketAddr::from((anywhere, params.port))),
             rpc: SocketAddr::from(([127, 0, 0, 1], params.rpc_port)),
+            metrics_listen: Listen::Auto,
             mine_to: None,
             connect: Vec::new(),
             discover: network != NetworkName::Regtest,

@@ -14,6 +14,7 @@ pub mod config;
 pub mod decoders;
 mod ledger;
 mod mempool;
+mod metrics;
 mod node;
 mod peers;
 mod rpc;

@@ -1,10 +1,12 @@
 //! Builds the node and runs it: every part in order, every loop by name.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gio_agent::files::{Access, write_durably};
-use gio_agent::{ExitStatus, Home, UserError, random_word, shutdown_signal};
+use gio_agent::http::HttpServer;
+use gio_agent::{Code, ExitStatus, Home, UserError, random_word, shutdown_signal};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use crate::chain::{Chain, ChainError};
 use crate::commands::config;
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerHandle};
+use crate::metrics::{self, ChainSource};
 use crate::peers::{Manager, Patience, PeerSettings, PeersHandle};
 use crate::rpc::{Api, Rpc};
 use crate::store::Store;
@@ -53,7 +56,7 @@ pub(crate) fn open_chain(home: &Home, config: &Config, reindex: bool) -> Result<
 pub(crate) async fn start(home: &Home, reindex: bool) -> Result<(), UserError> {
     let config = config(home)?;
     let _lock = home.lock().map_err(|error| {
-        UserError::new(error, ExitStatus::Usage).hint("one node at a time uses a folder")
+        UserError::of(Code::HomeBusy, error).hint("one node at a time uses a folder")
     })?;
     if reindex {
         info!("making the index again from the blocks");
@@ -87,7 +90,7 @@ pub(crate) async fn start(home: &Home, reindex: bool) -> Result<(), UserError> {
             outcome = Err(error);
         }
     }
-    for name in [COOKIE, ENDPOINTS] {
+    for name in [COOKIE, ENDPOINTS, METRICS_ADDR] {
         // Gone already is fine: they are only true while the node runs.
         let _ = std::fs::remove_file(home.path(name));
     }
@@ -100,6 +103,8 @@ const LEDGER: &str = "ledger";
 pub(crate) const COOKIE: &str = ".cookie";
 /// Where the node listens.
 pub(crate) const ENDPOINTS: &str = "endpoints.json";
+/// Where the address of `/metrics` is written.
+const METRICS_ADDR: &str = "metrics.addr";
 
 fn first_eight(bytes: &[u8]) -> [u8; 8] {
     bytes.first_chunk().copied().unwrap_or_default()
@@ -113,6 +118,8 @@ async fn run(
     stop: &CancellationToken,
     loops: &mut Loops,
 ) -> Result<(), UserError> {
+    let http = HttpServer::open(config.metrics_listen, metrics::PORT).await;
+    let http = http.map_err(|error| UserError::of(Code::NetInvalid, error))?;
     let (peers, commands) = PeersHandle::new();
     let settings = PeerSettings {
         listen: config.listen,
@@ -130,7 +137,7 @@ async fn run(
     let listening = manager.listening();
     let api = Api {
         ledger: ledger.clone(),
-        peers,
+        peers: peers.clone(),
         stop: stop.clone(),
         network: config.network.network(),
         listening,
@@ -146,6 +153,7 @@ async fn run(
         endpoints.to_string().as_bytes(),
         Access::Public,
     )?;
+    serve_metrics(home, config, http, (&ledger, &peers), stop, loops);
     info!(peers = %listening, rpc = %rpc.address(), "the node is ready");
     loops.add("peers", async move {
         manager.run().await.map_err(trouble::peers)
@@ -171,6 +179,28 @@ async fn run(
             None => Ok(()),
         },
     }
+}
+
+/// The operator's door: metrics and health, and the loop that keeps them up to date.
+fn serve_metrics(
+    home: &Home,
+    config: &Config,
+    http: Option<HttpServer>,
+    (ledger, peers): (&LedgerHandle, &PeersHandle),
+    stop: &CancellationToken,
+    loops: &mut Loops,
+) {
+    let Some(server) = http else { return };
+    info!(addr = %server.addr(), "serving /metrics and /health");
+    // Only for people and tests that look for it.
+    let _ = std::fs::write(home.path(METRICS_ADDR), server.addr().to_string());
+    let source = ChainSource::new(config.network.network());
+    let watch = Arc::clone(&source).watch(ledger.clone(), peers.clone(), stop.clone());
+    let serve = server.run(source, stop.clone());
+    loops.add("metrics", async move {
+        tokio::join!(watch, serve);
+        Ok(())
+    });
 }
 
 /// The node's loops, each with its name.

@@ -7,8 +7,12 @@ mod daemon;
 mod decoders;
 mod disk;
 mod forge;
+#[path = "../../../tests/support/golden.rs"]
+mod golden;
 mod http;
 mod litecoin;
+mod operate;
+mod pages;
 mod partial_tree;
 mod peers;
 mod processes;

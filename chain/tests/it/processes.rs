@@ -176,7 +176,8 @@ fn a_damaged_index_says_so_and_reindex_heals_it() {
     );
     let sick = run(&node.home, &["doctor", "--json"]);
     assert_eq!(sick.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&sick.stdout).contains("\"healthy\":false"));
+    assert!(String::from_utf8_lossy(&sick.stdout).contains("\"verdict\": \"fail\""));
+    assert!(String::from_utf8_lossy(&sick.stderr).contains("error[unhealthy]"));
 
     node.start(&["--reindex"]);
     assert_eq!((node.tip(), node.coins_digest()), (tip, coins));

@@ -8,7 +8,9 @@ use std::path::Path;
 use gio_keys::MachineKey;
 use serde::Serialize;
 
-use crate::exit::ExitStatus;
+use crate::control::{Request, ask};
+use crate::errors::Code;
+use crate::exit::{ExitStatus, UserError};
 use crate::home::{Home, HomeError};
 
 /// How one check went.
@@ -101,6 +103,22 @@ impl Diagnosis {
         }
     }
 
+    /// How `doctor` ends: with an error if anything fails.
+    ///
+    /// # Errors
+    /// [`Code::Unhealthy`] with the number of failures.
+    pub fn verdict(&self) -> Result<(), UserError> {
+        let fails = |finding: &&Finding| finding.verdict == Verdict::Fail;
+        match self.findings.iter().filter(fails).count() {
+            0 => Ok(()),
+            1 => Err(UserError::of(Code::Unhealthy, "1 check failed")),
+            count => {
+                let text = format!("{count} checks failed");
+                Err(UserError::of(Code::Unhealthy, text))
+            }
+        }
+    }
+
     /// The lines people read.
     #[must_use]
     pub fn text(&self) -> String {
@@ -170,7 +188,7 @@ impl Diagnosis {
     }
 
     /// The config, read and checked by the agent.
-    pub fn config<T>(&mut self, home: &Home, read: Result<T, crate::UserError>) -> Option<T> {
+    pub fn config<T>(&mut self, home: &Home, read: Result<T, UserError>) -> Option<T> {
         match read {
             Ok(config) => {
                 self.ok("config", home.config_path().display());
@@ -183,6 +201,41 @@ impl Diagnosis {
                 None
             }
         }
+    }
+
+    /// The database file, by its own check: `look` says `ok`, or what is wrong. `hint` says what to do then.
+    pub async fn database<E, F>(&mut self, path: &Path, hint: &str, look: impl FnOnce() -> F)
+    where
+        E: std::error::Error,
+        F: Future<Output = Result<String, E>>,
+    {
+        if !path.exists() {
+            return self.ok("database", "none yet; `start` makes it");
+        }
+        match look().await {
+            Ok(word) if word == "ok" => self.ok("database", path.display()),
+            Ok(word) => {
+                self.fail("database", format_args!("{}: {word}", path.display()), hint);
+            }
+            Err(error) => self.fail("database", chain_of(&error), hint),
+        }
+    }
+
+    /// Whether the agent runs and takes work; `counted` says what it counts. Returns whether it runs.
+    pub async fn process(&mut self, home: &Home, counted: &str) -> bool {
+        let program = format!("gio-{}", home.role().name());
+        let Ok(reply) = ask(home, Request::Status).await else {
+            self.warn("process", "not running", format!("{program} start"));
+            return false;
+        };
+        let count = reply.under_way;
+        if reply.draining {
+            let text = format!("running, draining, {count} {counted}");
+            self.warn("process", text, format!("{program} resume"));
+        } else {
+            self.ok("process", format_args!("running, {count} {counted}"));
+        }
+        true
     }
 
     /// Room on the disk of the home.
@@ -282,6 +335,37 @@ mod tests {
         assert_eq!(peers(None), []);
         assert_eq!(peers(Some(now + PEERS_AHEAD_MAX)), [Verdict::Ok]);
         assert_eq!(peers(Some(now + PEERS_AHEAD_MAX + 1)), [Verdict::Warn]);
+    }
+
+    #[tokio::test]
+    async fn a_database_is_judged_by_its_own_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hub.db");
+        let look = async |word: Result<&str, std::io::Error>| {
+            let mut found = Diagnosis::default();
+            let word = word.map(str::to_owned);
+            found.database(&path, "a copy", || async { word }).await;
+            found.findings.remove(0)
+        };
+        assert!(look(Ok("ok")).await.found.starts_with("none yet"));
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(look(Ok("ok")).await.verdict, Verdict::Ok);
+        let damaged = look(Ok("row 3 is missing")).await;
+        assert!(damaged.found.ends_with("hub.db: row 3 is missing"));
+        assert_eq!(damaged.hint.as_deref(), Some("a copy"));
+        let error = std::io::Error::other("not a database");
+        assert_eq!(look(Err(error)).await.verdict, Verdict::Fail);
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_does_not_run_is_told_how_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(Some(dir.path().to_owned()), crate::Role::Miner);
+        let mut found = Diagnosis::default();
+        assert!(!found.process(&home, "units are here").await);
+        let hint = found.findings[0].hint.as_deref();
+        assert_eq!(hint, Some("gio-miner start"));
+        assert!(found.verdict().is_ok(), "a warning is no failure");
     }
 
     #[test]

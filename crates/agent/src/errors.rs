@@ -239,7 +239,7 @@ impl Code {
                 false,
                 UNTOUCHED,
                 [
-                    "`drain`, `resume` and `reload` talk to a running agent, and there is none in this home",
+                    "`drain`, `resume`, `reload` and the node's `rpc` talk to a running agent, and there is none in this home",
                     "`start` it, or name its folder with `--home`",
                 ],
             ),

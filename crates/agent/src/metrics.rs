@@ -1,7 +1,14 @@
 //! Counters and gauges in Prometheus' text format: a few statics per program, incremented where the event is logged.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use thiserror::Error;
+
+use crate::errors::with_section;
 
 /// What kind of value a metric has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +137,52 @@ pub fn table(metrics: &[&Metric]) -> String {
     text
 }
 
+/// Names that are not as they should be: a counter's ends in `_total`, a gauge's does not, and all begin with the
+/// program's.
+#[must_use]
+pub fn misnamed(metrics: &[&'static Metric], role: &str) -> Vec<&'static str> {
+    let prefix = format!("gio_{role}_");
+    let is_wrong = |metric: &&&'static Metric| {
+        let is_total = metric.name.ends_with("_total");
+        is_total != (metric.kind == Kind::Counter) || !metric.name.starts_with(&prefix)
+    };
+    let wrong = metrics.iter().filter(is_wrong);
+    wrong.map(|metric| metric.name).collect()
+}
+
+/// What is wrong with a document that lists metrics.
+#[derive(Debug, Error)]
+pub enum DocumentError {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It has no place for the table.
+    #[error("there is no place marked `{0}`")]
+    NoPlace(String),
+    /// It lists something else.
+    #[error("the table `{0}` is not that of the code; GIO_BLESS=1 writes it anew")]
+    Differs(String),
+}
+
+/// Compares a program's table in a document with its metrics; with `GIO_BLESS` set it is written anew. For tests.
+///
+/// # Errors
+/// [`DocumentError`].
+pub fn bless_table(document: &Path, role: &str, metrics: &[&Metric]) -> Result<(), DocumentError> {
+    let place = format!("metrics-{role}");
+    let found = fs::read_to_string(document)?;
+    let Some(expected) = with_section(&found, &place, &table(metrics)) else {
+        return Err(DocumentError::NoPlace(place));
+    };
+    if std::env::var_os("GIO_BLESS").is_some() {
+        return Ok(fs::write(document, expected)?);
+    }
+    match found == expected {
+        true => Ok(()),
+        false => Err(DocumentError::Differs(place)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +199,39 @@ mod tests {
         let expected = "# HELP gio_units_total Units.\n# TYPE gio_units_total counter\ngio_units_total 4\n\
              # HELP gio_miners Miners.\n# TYPE gio_miners gauge\ngio_miners 0\n";
         assert_eq!(exposition(&[&UNITS, &MINERS]), expected);
+    }
+
+    #[test]
+    fn names_tell_counters_from_gauges_and_whose_they_are() {
+        static GOOD: [Metric; 2] = [
+            Metric::counter("gio_hub_units_total", ""),
+            Metric::gauge("gio_hub_units", ""),
+        ];
+        static BAD: [Metric; 3] = [
+            Metric::counter("gio_hub_units", ""),
+            Metric::gauge("gio_hub_units_total", ""),
+            Metric::gauge("gio_miner_units", ""),
+        ];
+        assert_eq!(misnamed(&GOOD.each_ref(), "hub"), Vec::<&str>::new());
+        assert_eq!(misnamed(&BAD.each_ref(), "hub").len(), BAD.len());
+    }
+
+    #[test]
+    fn a_document_without_the_table_or_with_another_is_told() {
+        static UNITS: Metric = Metric::gauge("gio_hub_units", "Units.");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("operations.md");
+        let check = || bless_table(&path, "hub", &[&UNITS]);
+        assert!(matches!(check(), Err(DocumentError::Io(_))));
+        fs::write(&path, "nothing").unwrap();
+        assert!(matches!(check(), Err(DocumentError::NoPlace(_))));
+        let marked = "<!-- metrics-hub -->\n<!-- /metrics-hub -->\n";
+        fs::write(&path, marked).unwrap();
+        if std::env::var_os("GIO_BLESS").is_none() {
+            assert!(matches!(check(), Err(DocumentError::Differs(_))));
+        }
+        let right = with_section(marked, "metrics-hub", &table(&[&UNITS])).unwrap();
+        fs::write(&path, right).unwrap();
+        check().unwrap();
     }
 }

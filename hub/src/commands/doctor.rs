@@ -2,15 +2,17 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use gio_agent::control::{Request, ask};
 use gio_agent::doctor::{Diagnosis, chain_of};
-use gio_agent::{Code, Home, UserError, unix_now};
+use gio_agent::{Home, UserError, unix_now};
 use gio_evm::{Chain, WalletState};
 use gio_protocol::{Address, U256};
 
 use super::{config, connect, wallet_of};
 use crate::config::Config;
 use crate::infra::store;
+
+/// What to do about a damaged database.
+const DATABASE_HINT: &str = "stop the hub and bring hub.db back from a copy; deals that are open on chain are read from there";
 
 pub(crate) async fn doctor(home: &Home, as_json: bool) -> Result<(), UserError> {
     let mut found = Diagnosis::default();
@@ -19,8 +21,10 @@ pub(crate) async fn doctor(home: &Home, as_json: bool) -> Result<(), UserError> 
     if home.folder().exists() {
         found.disk(home.folder());
     }
-    database(&mut found, home).await;
-    let is_running = running(&mut found, home).await;
+    let path = home.path("hub.db");
+    let look = || store::integrity(&path);
+    found.database(&path, DATABASE_HINT, look).await;
+    let is_running = found.process(home, "deals under way").await;
     if let Some(config) = &config {
         ports(&mut found, config, is_running);
         if let Some(chain) = chain(&mut found, config).await {
@@ -32,51 +36,7 @@ pub(crate) async fn doctor(home: &Home, as_json: bool) -> Result<(), UserError> 
     } else {
         print!("{}", found.text());
     }
-    let failures = found
-        .findings
-        .iter()
-        .filter(|f| f.verdict == gio_agent::doctor::Verdict::Fail);
-    match failures.count() {
-        0 => Ok(()),
-        count => Err(UserError::of(
-            Code::Unhealthy,
-            format!("{count} checks failed"),
-        )),
-    }
-}
-
-async fn database(found: &mut Diagnosis, home: &Home) {
-    let path = home.path("hub.db");
-    if !path.exists() {
-        return found.ok("database", "none yet; `start` makes it");
-    }
-    let hint = "stop the hub and bring hub.db back from a copy; deals that are open on chain are read from there";
-    match store::integrity(&path).await {
-        Ok(word) if word == "ok" => found.ok("database", path.display()),
-        Ok(word) => found.fail("database", format_args!("{}: {word}", path.display()), hint),
-        Err(error) => found.fail("database", chain_of(&error), hint),
-    }
-}
-
-async fn running(found: &mut Diagnosis, home: &Home) -> bool {
-    match ask(home, Request::Status).await {
-        Ok(reply) if reply.draining => {
-            let text = format!("running, draining, {} deals under way", reply.under_way);
-            found.warn("process", text, "gio-hub resume");
-            true
-        }
-        Ok(reply) => {
-            found.ok(
-                "process",
-                format_args!("running, {} deals under way", reply.under_way),
-            );
-            true
-        }
-        Err(_) => {
-            found.warn("process", "not running", "gio-hub start");
-            false
-        }
-    }
+    found.verdict()
 }
 
 /// Each address of `listen`: free while the hub does not run, and one that others can reach at all.

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use gio_agent::control::{Request, ask};
-use gio_agent::doctor::{Diagnosis, Verdict, chain_of};
-use gio_agent::{Code, Home, UserError, unix_now};
+use gio_agent::doctor::{Diagnosis, chain_of};
+use gio_agent::{Home, UserError, unix_now};
 use gio_evm::Chain;
 use gio_keys::MachineKey;
 use gio_net::Net;
@@ -22,6 +21,9 @@ use crate::run::DATABASE;
 /// How long to look for hubs: the first answer usually comes in a fraction of a second.
 const FIND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What to do about a damaged database.
+const DATABASE_HINT: &str = "stop the miner and bring miner.db back from a copy; without one, move it away: claims that no hub has answered are lost with it";
+
 /// Looks and prints.
 ///
 /// # Errors
@@ -33,8 +35,10 @@ pub async fn run(home: &Home, as_json: bool) -> Result<(), UserError> {
     if home.folder().exists() {
         found.disk(home.folder());
     }
-    database(&mut found, home).await;
-    let is_running = running(&mut found, home).await;
+    let path = home.path(DATABASE);
+    let look = || store::integrity(&path);
+    found.database(&path, DATABASE_HINT, look).await;
+    let is_running = found.process(home, "units are here").await;
     if let Some(config) = &config {
         sandbox(&mut found, &config.miner);
         chain(&mut found, config, key.as_ref().map(MachineKey::address)).await;
@@ -50,48 +54,7 @@ pub async fn run(home: &Home, as_json: bool) -> Result<(), UserError> {
     } else {
         console::line(found.text().trim_end());
     }
-    let failures = found.findings.iter().filter(|f| f.verdict == Verdict::Fail);
-    match failures.count() {
-        0 => Ok(()),
-        count => Err(UserError::of(
-            Code::Unhealthy,
-            format!("{count} checks failed"),
-        )),
-    }
-}
-
-async fn database(found: &mut Diagnosis, home: &Home) {
-    let path = home.path(DATABASE);
-    if !path.exists() {
-        return found.ok("database", "none yet; `start` makes it");
-    }
-    let hint = "stop the miner and bring miner.db back from a copy; without one, move it away: claims that no hub has answered are lost with it";
-    match store::integrity(&path).await {
-        Ok(word) if word == "ok" => found.ok("database", path.display()),
-        Ok(word) => found.fail("database", format_args!("{}: {word}", path.display()), hint),
-        Err(error) => found.fail("database", chain_of(&error), hint),
-    }
-}
-
-async fn running(found: &mut Diagnosis, home: &Home) -> bool {
-    match ask(home, Request::Status).await {
-        Ok(reply) if reply.draining => {
-            let text = format!("running, draining, {} units are here", reply.under_way);
-            found.warn("process", text, "gio-miner resume");
-            true
-        }
-        Ok(reply) => {
-            found.ok(
-                "process",
-                format_args!("running, {} units are here", reply.under_way),
-            );
-            true
-        }
-        Err(_) => {
-            found.warn("process", "not running", "gio-miner start");
-            false
-        }
-    }
+    found.verdict()
 }
 
 fn sandbox(found: &mut Diagnosis, config: &MinerConfig) {
