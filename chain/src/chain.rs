@@ -237,10 +237,11 @@ impl Chain {
         Ok(self.store.is_intact()?)
     }
 
-    /// Takes headers, in the order of the chain, and checks their work.
+    /// Takes headers, in the order of the chain, once all of them have the work they claim.
     ///
     /// # Errors
-    /// The first header that is refused and why; those before it are taken.
+    /// The first header that is refused and why. If it lacks its work none is taken: how much work a branch has is
+    /// decided by what all its headers claim. Else those before it are taken.
     pub fn add_headers(
         &mut self,
         headers: &[Header],
@@ -253,29 +254,24 @@ impl Chain {
             return Ok(());
         };
         let new = &headers[start..];
-        let worked = check_work(&mut self.hasher, new, self.params.pow_limit);
-        let good = worked.as_ref().map_or_else(|(at, _)| *at, |()| new.len());
-        let mut taken = Vec::with_capacity(good);
-        let mut refused = None;
-        for (at, header) in new[..good].iter().enumerate() {
+        if let Err((at, source)) = check_work(&mut self.hasher, new, self.params.pow_limit) {
+            let at = start + at;
+            return Err(AddHeadersError::Work { at, source });
+        }
+        let mut taken = Vec::with_capacity(new.len());
+        let mut refused = Ok(());
+        for (at, header) in new.iter().enumerate() {
             match self.tree.insert(*header, now) {
                 Ok(id) => taken.push(self.stored(&id)),
                 Err(source) => {
                     let at = start + at;
-                    refused = Some(AddHeadersError::Insert { at, source });
+                    refused = Err(AddHeadersError::Insert { at, source });
                     break;
                 }
             }
         }
         self.store.put_headers(&taken, Safety::Later)?;
-        match (refused, worked) {
-            (Some(refused), _) => Err(refused),
-            (None, Err((at, source))) => Err(AddHeadersError::Work {
-                at: start + at,
-                source,
-            }),
-            (None, Ok(())) => Ok(()),
-        }
+        refused
     }
 
     /// Takes a block and follows the branch with the most work. When this returns without an

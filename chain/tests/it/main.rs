@@ -1,5 +1,6 @@
 //! The chain through its public door.
 
+mod abuse;
 mod clock;
 mod compact;
 mod crash;

@@ -320,7 +320,7 @@ async fn a_message_that_drips_is_a_ban() {
     node.stop().await;
 }
 
-fn spam(forge: &Forge, count: usize, salt: u32) -> Vec<Header> {
+pub(crate) fn spam(forge: &Forge, count: usize, salt: u32) -> Vec<Header> {
     let mut headers: Vec<Header> = Vec::new();
     let mut header = forge.params.genesis.header;
     for _ in 0..count {
