@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::chain::ChainError;
 use crate::ledger::LedgerGone;
 pub use manager::{CompactCounts, Manager};
+pub(crate) use sync::is_far_behind;
 
 /// Commands that may wait for the manager.
 const COMMANDS: usize = 32;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gio_coin::{Block, BlockHash, Header, InsertError, Work};
+use gio_coin::{Block, BlockHash, Header, HeaderTree, InsertError, Work};
 
 use super::bans::Offence;
 use super::connection::PeerId;
@@ -11,11 +11,15 @@ use crate::chain::{AddBlockError, AddHeadersError, ChainError};
 use crate::ledger::{Ledger, causes};
 use crate::wire::MAX_HEADERS;
 
-/// How far ahead of the tip blocks are fetched: they wait on disk until those before them came.
+/// How far above the last block a branch shares with ours its blocks are fetched: they wait on disk until those before
+/// them came.
 const WINDOW: u32 = 512;
 /// A branch may leave ours this many blocks below the tip and still be worth memory while it has less work than ours:
 /// a day.
 const FORK_DEPTH: u32 = 1440;
+
+/// So many blocks make a day: who is further behind the best header does not announce what it connects.
+const FAR_BEHIND: u32 = 1440;
 
 /// What became of headers.
 #[derive(Debug)]
@@ -32,6 +36,14 @@ pub(super) enum Placed {
     TooEarly(Option<BlockHash>, String),
     /// The chain cannot go on.
     Fatal(ChainError),
+}
+
+/// Whether this node is a day or more behind the best header it knows: what it connects is news to nobody. Somebody
+/// who withholds blocks would have to withhold a day of all miners' work to make it look so.
+pub(crate) fn is_far_behind(ledger: &Ledger) -> bool {
+    let tree = ledger.chain().headers();
+    let best = tree.height(&tree.best_header()).unwrap_or(0);
+    best > ledger.chain().tip_height().saturating_add(FAR_BEHIND)
 }
 
 /// The work a branch must have to be worth memory.
@@ -168,39 +180,93 @@ pub(super) struct Wanted {
     pub(super) is_next: bool,
 }
 
-/// Which blocks to ask of whom: those missing on the branch with the most work, the lowest first, each from the
-/// peer with the most room among those that have it.
+/// A source's branch above our tip, and how far it was looked at.
+struct Walk {
+    source: Source,
+    /// The last block it shares with our branch.
+    fork: u32,
+    /// The next height to look at.
+    next: u32,
+    top: u32,
+}
+
+impl Walk {
+    /// The branch of a source's best header, if it has more work than our tip and nothing known to be wrong.
+    ///
+    /// Equal work is not enough: the tip would stay where it is.
+    fn new(ledger: &Ledger, source: Source) -> Option<Self> {
+        let (tree, tip) = (ledger.chain().headers(), ledger.chain().tip());
+        let best = source.best;
+        let top = tree.height(&best)?;
+        if tree.work(&best) <= tree.work(&tip) || tree.is_invalid(&best) {
+            return None;
+        }
+        let mut fork = ledger.chain().tip_height().min(top);
+        while tree.ancestor(&tip, fork) != tree.ancestor(&best, fork) {
+            fork = fork.saturating_sub(1);
+        }
+        Some(Self {
+            source,
+            fork,
+            next: fork + 1,
+            top,
+        })
+    }
+
+    /// The lowest block it has that is missing and that nobody is asked for.
+    fn next_missing(
+        &mut self,
+        tree: &HeaderTree,
+        asked: &BTreeSet<BlockHash>,
+    ) -> Option<(u32, BlockHash)> {
+        let last = self.top.min(self.fork.saturating_add(WINDOW));
+        while self.next <= last {
+            let height = self.next;
+            self.next += 1;
+            let id = tree.ancestor(&self.source.best, height)?;
+            if !tree.has_body(&id) && !asked.contains(&id) {
+                return Some((height, id));
+            }
+        }
+        None
+    }
+}
+
+/// Which blocks to ask of whom: of each peer those missing on its own best branch, the lowest first, as long as that
+/// branch has more work than our tip; those that several have of the peer with the most room.
+///
+/// # Security
+/// Nobody's headers decide what is asked of others: a branch whose blocks are withheld keeps back no other.
 pub(super) fn wanted(
     ledger: &Ledger,
-    mut sources: Vec<Source>,
-    in_flight: &BTreeSet<BlockHash>,
+    sources: Vec<Source>,
+    mut asked: BTreeSet<BlockHash>,
 ) -> Vec<Wanted> {
-    let (tree, tip) = (ledger.chain().headers(), ledger.chain().tip());
-    let best = tree.best_header();
+    let (tree, tip_height) = (ledger.chain().headers(), ledger.chain().tip_height());
+    let able = sources.into_iter().filter(|source| source.free > 0);
+    let walks = able.filter_map(|source| Walk::new(ledger, source));
+    let mut walks: Vec<Walk> = walks.collect();
     let mut wanted = Vec::new();
-    let top = tree.height(&best).unwrap_or(0);
-    let mut fork = ledger.chain().tip_height().min(top);
-    while tree.ancestor(&tip, fork) != tree.ancestor(&best, fork) {
-        fork = fork.saturating_sub(1);
-    }
-    for height in fork + 1..=top.min(fork.saturating_add(WINDOW)) {
-        let Some(id) = tree.ancestor(&best, height) else {
-            break;
-        };
-        if tree.has_body(&id) || in_flight.contains(&id) {
+    let roomiest = |walks: &[Walk]| {
+        let places = walks.iter().enumerate();
+        let roomiest = places.max_by_key(|(_, walk)| walk.source.free);
+        roomiest.map(|(at, _)| at)
+    };
+    while let Some(at) = roomiest(&walks) {
+        let walk = &mut walks[at];
+        let Some((height, block)) = walk.next_missing(tree, &asked) else {
+            walks.swap_remove(at);
             continue;
-        }
-        let able = sources.iter_mut().filter(|source| source.free > 0);
-        let having = able.filter(|source| tree.ancestor(&source.best, height) == Some(id));
-        if let Some(source) = having.max_by_key(|source| source.free) {
-            source.free -= 1;
-            wanted.push(Wanted {
-                of: source.id,
-                block: id,
-                is_next: height == fork + 1 && height == top && fork == ledger.chain().tip_height(),
-            });
-        } else if sources.iter().all(|source| source.free == 0) {
-            break;
+        };
+        wanted.push(Wanted {
+            of: walk.source.id,
+            block,
+            is_next: height == walk.fork + 1 && height == walk.top && walk.fork == tip_height,
+        });
+        asked.insert(block);
+        walk.source.free -= 1;
+        if walk.source.free == 0 {
+            walks.swap_remove(at);
         }
     }
     wanted

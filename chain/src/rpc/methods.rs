@@ -15,7 +15,7 @@ use super::{Api, catalogue, coins, mining};
 use crate::clock::{advice, is_far};
 use crate::ledger::{Ledger, SubmitError, causes};
 use crate::mempool::AdmitError;
-use crate::peers::{Command, Stay};
+use crate::peers::{Command, Stay, is_far_behind};
 
 type Answer = Result<Value, CallError>;
 
@@ -119,7 +119,7 @@ fn chain_info(ledger: &Ledger, network: Network) -> Value {
         "bits": bits.map(|bits| format!("{bits:08x}")),
         "time": tree.header(&tip).map(|header| header.time),
         "mediantime": tree.median_time_past(&tip),
-        "initialblockdownload": best != tip,
+        "initialblockdownload": is_far_behind(ledger),
         "chainwork": tree.work(&tip).map(|work| hex::encode(work.to_be_bytes())),
         "pruned": false,
     })

@@ -4,11 +4,16 @@
     reason = "a test may end at the first thing that is wrong"
 )]
 
+use gio_chain::Command;
 use gio_chain::wire::{MAX_HEADERS, Message};
 use gio_coin::{CompactTarget, Work};
 
 use super::forge::Forge;
 use super::peers::{Node, Stranger, spam, until};
+
+async fn connections(node: &Node) -> usize {
+    node.peers.ask(Command::Peers).await.unwrap().len()
+}
 
 #[tokio::test]
 async fn headers_are_kept_with_the_work_they_claim_or_not_at_all() {
@@ -26,4 +31,29 @@ async fn headers_are_kept_with_the_work_they_claim_or_not_at_all() {
     until("a ban", async || node.bans_loopback().await).await;
     assert_eq!(node.headers().await, 1);
     node.stop().await;
+}
+
+#[tokio::test]
+async fn a_header_without_its_body_holds_up_no_other_block() {
+    let forge = Forge::new();
+    let nodes = [
+        Node::start(&forge, 1, Work::ZERO).await,
+        Node::start(&forge, 2, Work::ZERO).await,
+    ];
+    // As much work as the block that will be mined, and seen before it.
+    let withheld = spam(&forge, 1, 7);
+    let mut strangers = Vec::new();
+    for node in &nodes {
+        let mut stranger = Stranger::greeted(node, &forge).await;
+        stranger.say(&Message::Headers(withheld.clone())).await;
+        stranger.hears("getdata").await;
+        strangers.push(stranger);
+    }
+    nodes[0].stays_with(&nodes[1]).await;
+    until("the nodes meet", async || connections(&nodes[1]).await == 2).await;
+    let tip = nodes[0].mine(1).await;
+    nodes[1].reaches(tip).await;
+    for node in nodes {
+        node.stop().await;
+    }
 }

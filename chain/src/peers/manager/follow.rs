@@ -185,7 +185,7 @@ impl Manager {
         let best = self.ledger.call(move |ledger| {
             let tree = ledger.chain().headers();
             let work = |id: &BlockHash| tree.work(id);
-            let better = old.is_none_or(|old| work(&last) >= work(&old));
+            let better = old.is_none_or(|old| tree.is_invalid(&old) || work(&last) >= work(&old));
             (better, tree.height(&last))
         });
         let (better, height) = best.await?;
@@ -217,7 +217,7 @@ impl Manager {
         }
         let wanted = self
             .ledger
-            .call(move |ledger| sync::wanted(ledger, sources, &in_flight));
+            .call(move |ledger| sync::wanted(ledger, sources, in_flight));
         for wanted in wanted.await? {
             let (id, block) = (wanted.of, wanted.block);
             let Some(peer) = self.peer(id) else { continue };
@@ -345,8 +345,7 @@ impl Manager {
         let told = self.ledger.call(move |ledger| {
             let chain = ledger.chain();
             let (tree, tip, height) = (chain.headers(), chain.tip(), chain.tip_height());
-            if tree.best_header() != tip {
-                // Still catching up: nobody needs to hear of every step.
+            if sync::is_far_behind(ledger) {
                 return (None, Vec::new());
             }
             let knows = |best: &BlockHash| tree.ancestor(best, height) == Some(tip);
