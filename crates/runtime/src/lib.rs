@@ -17,4 +17,4 @@ mod wasi;
 pub use engine::{Engine, EngineConfig, Outcome};
 pub use error::{EngineError, LoadError, RunError};
 pub use limits::{RunControl, UnitLimits};
-pub use program::{MachineVersion, Program};
+pub use program::{BuildHashes, MachineVersion, Program};

@@ -6,7 +6,7 @@ use gio_machine::{
     COUNTER_EXPORT, PAGES_EXPORT, PrepareLimits, SHIM_MEMORY_EXPORT, STACK_EXPORT, START_EXPORT,
     prepare, prepare_provable,
 };
-use gio_protocol::B256;
+use gio_protocol::{B256, keccak256};
 use wasmtime::{InstancePre, Linker, Module};
 
 use crate::cache::{DiskCache, Key};
@@ -42,6 +42,17 @@ struct Inner {
 pub(crate) struct Build {
     pub(crate) instance: InstancePre<Host>,
     pub(crate) exports: Exports,
+    /// Keccak-256 of the bytes that were compiled.
+    hash: B256,
+}
+
+/// What of a program is compiled, by Keccak-256 of the bytes: what `gio-machine` prepared, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildHashes {
+    /// The build to run first.
+    pub fast: B256,
+    /// The build that decides.
+    pub exact: B256,
 }
 
 impl Program {
@@ -82,6 +93,16 @@ impl Program {
     #[must_use]
     pub fn root(&self) -> B256 {
         self.inner.root
+    }
+
+    /// What runs when it runs.
+    #[must_use]
+    pub fn builds(&self) -> BuildHashes {
+        let exact = self.inner.exact_build.get();
+        BuildHashes {
+            fast: self.inner.fast.hash,
+            exact: exact.map_or_else(|| keccak256(&self.inner.exact), |build| build.hash),
+        }
     }
 
     pub(crate) fn pages_min(&self) -> u64 {
@@ -164,6 +185,7 @@ impl Build {
         Ok(Self {
             instance: linker.instantiate_pre(&module).map_err(refused)?,
             exports,
+            hash: keccak256(wasm),
         })
     }
 }

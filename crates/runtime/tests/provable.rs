@@ -4,12 +4,17 @@
 mod support;
 
 use gio_content::image::InputImage;
-use gio_protocol::Status;
-use gio_runtime::{MachineVersion, UnitLimits};
+use gio_machine::{PrepareLimits, prepare, prepare_provable};
+use gio_protocol::{Status, keccak256};
+use gio_runtime::{BuildHashes, MachineVersion, UnitLimits};
 use support::machine::{run_everywhere, run_provable, run_version};
-use support::{LIMITS, input, output};
+use support::{LIMITS, engine, input, output};
 
 const ECHO: &[u8] = include_bytes!("../../../apps/echo/echo.wasm");
+const RENDER: &[u8] = include_bytes!("../../../apps/render/render.wasm");
+const SHA256: &[u8] = include_bytes!("../../../apps/bench/sha256.wasm");
+const DEFLATE: &[u8] = include_bytes!("../../../apps/tools/deflate.wasm");
+const FORTH: &[u8] = include_bytes!("../../../apps/tools/forth.wasm");
 
 #[test]
 fn a_users_program_does_the_same_on_every_machine() {
@@ -25,6 +30,35 @@ fn a_users_program_does_the_same_on_every_machine() {
     assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 3));
     run_everywhere(ECHO, &input(&["echo"]), &LIMITS);
     run_everywhere(ECHO, &input(&["echo", "missing"]), &LIMITS);
+}
+
+#[test]
+fn wasmtime_is_given_what_prepare_answers_byte_for_byte() {
+    let limits = PrepareLimits::default();
+    // Traps at once, so that the exact build is compiled as well.
+    let trap =
+        wat::parse_str(r#"(module (memory 1) (func (export "_start") unreachable))"#).unwrap();
+    for module in [ECHO, RENDER, SHA256, DEFLATE, FORTH, &trap] {
+        for (version, prepared) in [
+            (MachineVersion::Metered, prepare(module, &limits).unwrap()),
+            (
+                MachineVersion::Provable,
+                prepare_provable(module, &limits).unwrap().builds,
+            ),
+        ] {
+            let expected = BuildHashes {
+                fast: keccak256(&prepared.fast),
+                exact: keccak256(&prepared.exact),
+            };
+            let program = engine().load_version(module, version).unwrap();
+            assert_eq!(program.builds(), expected);
+            if module == trap {
+                let outcome = run_version(module, &InputImage::default(), &LIMITS, version);
+                assert_eq!(outcome.status, Status::Trap);
+                assert_eq!(program.builds(), expected);
+            }
+        }
+    }
 }
 
 #[test]

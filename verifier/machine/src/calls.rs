@@ -9,6 +9,7 @@ use wasmparser::Operator;
 
 use crate::blocks;
 use crate::body::Body;
+use crate::inline::{Kept, Leaf};
 
 /// Slots that functions which cannot recurse may take together without being counted. Functions that do count
 /// keep so much in reserve: they stop too early near the limit, and the exact build then decides.
@@ -17,15 +18,18 @@ pub(crate) const RESERVED_SLOTS: u32 = 4096;
 /// Operators that may be executed between two looks at the counter: less than a slice of it.
 const UNSEEN_MAX: u32 = 1 << 20;
 
-/// Bytes of a function that is considered for being paid by its callers: a larger one costs more than its calls.
+/// Operators of a function that is considered for being paid by its callers: a larger one costs more than its calls.
 const PAID_OPERATORS_MAX: usize = 200;
 
 /// What is known about every function before any is written.
 #[derive(Debug, Default)]
-pub(crate) struct Calls {
+pub(crate) struct Calls<'a> {
     /// The functions that the module defines; behind them, every set of functions that indirect calls reach.
     nodes: Vec<Node>,
     imports: u32,
+    /// The functions that are put in the place of their calls.
+    leaves: BTreeMap<u32, Leaf<'a>>,
+    kept: Kept,
 }
 
 #[derive(Debug, Default)]
@@ -53,16 +57,16 @@ pub(crate) struct Reachable {
     pub(crate) by_type: BTreeMap<u32, usize>,
 }
 
-impl Calls {
+impl<'a> Calls<'a> {
     pub(crate) fn new(imports: u32) -> Self {
         Self {
-            nodes: Vec::new(),
             imports,
+            ..Self::default()
         }
     }
 
     /// Adds the next of the `defined` functions.
-    pub(crate) fn add(&mut self, body: &Body<'_>, reachable: &Reachable, defined: usize) {
+    pub(crate) fn add(&mut self, body: &Body<'a>, reachable: &Reachable, defined: usize) {
         let mut callees: BTreeMap<usize, u32> = BTreeMap::new();
         for op in &body.ops {
             let callee = match &op.operator {
@@ -76,11 +80,17 @@ impl Calls {
                 *callees.entry(callee).or_default() += 1;
             }
         }
+        let paid = constant_cost(body);
+        if paid.is_some()
+            && let Some(leaf) = self.kept.leaf(body)
+        {
+            self.leaves.insert(body.index, leaf);
+        }
         self.nodes.push(Node {
             slots: body.slots,
             operators: u32::try_from(body.ops.len()).unwrap_or(u32::MAX),
             callees: callees.into_iter().collect(),
-            paid: constant_cost(body),
+            paid,
             ..Node::default()
         });
     }
@@ -154,6 +164,14 @@ impl Calls {
             Operator::Call { function_index } => self.get(*function_index)?.paid,
             _ => None,
         }
+    }
+
+    /// The function that is put in the place of a call, and what it costs besides the call.
+    pub(crate) fn leaf(&self, operator: &Operator<'_>) -> Option<(&Leaf<'a>, u32)> {
+        let Operator::Call { function_index } = operator else {
+            return None;
+        };
+        Some((self.leaves.get(function_index)?, self.paid(operator)?))
     }
 }
 

@@ -7,6 +7,7 @@ use wasmparser::Operator;
 
 use crate::blocks::Charge;
 use crate::body::{Body, Op};
+use crate::counted::Counted;
 use crate::fold::Correction;
 use crate::loops::Tight;
 
@@ -15,6 +16,7 @@ pub(crate) mod fast;
 mod labels;
 mod writer;
 
+use labels::Around;
 pub(crate) use writer::{Shift, Writer, Written};
 
 /// Where instrumentation puts what every build adds to a module.
@@ -106,6 +108,8 @@ pub(crate) trait Meter {
     fn leave(&mut self, out: &mut Writer);
     /// Behind a tight loop: makes sure that its head can be charged.
     fn refill(&mut self, out: &mut Writer, tight: &Tight);
+    /// Before a stretch of a loop that counts its rounds beforehand: charges it and decides where it ends.
+    fn stretch(&mut self, out: &mut Writer, tight: &Tight, counted: &Counted);
 }
 
 /// Writes the function: the source's operators with charges and corrections between them.
@@ -126,19 +130,42 @@ pub(crate) fn write(plan: &Plan<'_>, mut out: Writer, meter: &mut impl Meter) ->
         let correction = correction.copied().unwrap_or_default();
         match (&op.operator, tight.next_if(|tight| tight.at == at)) {
             (_, Some(begun)) => {
-                out.open_refilled_loop();
+                match &begun.counted {
+                    Some(counted) => {
+                        out.open_stretches();
+                        meter.stretch(&mut out, begun, counted);
+                        out.open_stretch();
+                    }
+                    None => out.open_refilled_loop(),
+                }
                 inside = Some(begun);
             }
             (Operator::End, None) => {
                 out.end();
-                if out.labels.close()
-                    && let Some(ended) = inside.take()
-                {
-                    out.begin_refill();
-                    meter.refill(&mut out, ended);
-                    out.end_refill();
+                match (out.labels.close(), inside) {
+                    (Around::Refill, Some(ended)) => {
+                        out.begin_refill();
+                        meter.refill(&mut out, ended);
+                        out.end_refill();
+                    }
+                    (
+                        Around::Stretches,
+                        Some(Tight {
+                            counted: Some(counted),
+                            ..
+                        }),
+                    ) => {
+                        out.close_stretches(counted);
+                    }
+                    _ => {}
                 }
             }
+            (Operator::BrIf { .. }, None) if asks_zero(inside, at) => {
+                out.stretch_end();
+                out.code().i32_ne();
+                out.copy(op);
+            }
+            _ if asks(inside, at) => out.stretch_end(),
             _ => write_operator(op, correction, &mut out, meter),
         }
         if nans.next_if_eq(&&at).is_some() {
@@ -156,11 +183,23 @@ pub(crate) fn write(plan: &Plan<'_>, mut out: Writer, meter: &mut impl Meter) ->
     out.finish()
 }
 
+/// Whether a loop that counts its rounds beforehand pushes its bound here.
+fn asks(inside: Option<&Tight>, at: usize) -> bool {
+    let counted = inside.and_then(|tight| tight.counted);
+    counted.is_some_and(|counted| counted.bound_at == Some(at))
+}
+
+/// Whether this is the branch of such a loop that compares with zero.
+fn asks_zero(inside: Option<&Tight>, at: usize) -> bool {
+    let counted = inside.and_then(|tight| tight.counted);
+    counted.is_some_and(|counted| counted.bound_at.is_none() && counted.branch_at == at)
+}
+
 fn write_operator(op: &Op<'_>, correction: Correction, out: &mut Writer, meter: &mut impl Meter) {
     match &op.operator {
         Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
             out.copy(op);
-            out.labels.open(false);
+            out.labels.open(Around::Nothing);
         }
         Operator::Call { .. } | Operator::CallIndirect { .. } => {
             meter.call(out, &op.operator, correction);

@@ -47,8 +47,15 @@ pub(crate) struct Correction {
     pub(crate) look: bool,
 }
 
-/// `charges` are the canonical ones, `heads` the operators that begin a loop which is branched back to.
-pub(crate) fn fold(ops: &[Op<'_>], charges: &[Charge], heads: &[usize], calls: &Calls) -> Folded {
+/// `charges` are the canonical ones, `heads` the operators that begin a loop which is branched back to, `leaves` those
+/// that begin what stands for a call, with the callee's cost.
+pub(crate) fn fold(
+    ops: &[Op<'_>],
+    charges: &[Charge],
+    heads: &[usize],
+    calls: &Calls<'_>,
+    leaves: &[(usize, u32)],
+) -> Folded {
     let mut folder = Folder {
         totals: charges.to_vec(),
         seen: Vec::new(),
@@ -59,7 +66,7 @@ pub(crate) fn fold(ops: &[Op<'_>], charges: &[Charge], heads: &[usize], calls: &
         unpaid: Vec::new(),
         calls,
     };
-    folder.pay_for_leaves(ops);
+    folder.pay_for_leaves(ops, leaves);
     let mut next = 0;
     let mut heads = heads.iter().peekable();
     for (at, op) in ops.iter().enumerate() {
@@ -95,7 +102,7 @@ struct Folder<'l> {
     ahead: Vec<Index>,
     /// For every operator, what its block has paid for calls behind it.
     unpaid: Vec<u32>,
-    calls: &'l Calls,
+    calls: &'l Calls<'l>,
 }
 
 /// A call, or a branch that corrects.
@@ -129,13 +136,16 @@ struct Frame {
 
 impl Folder<'_> {
     /// Adds every paid call to the block that it is in: the last one that begins at or before it.
-    fn pay_for_leaves(&mut self, ops: &[Op<'_>]) {
+    fn pay_for_leaves(&mut self, ops: &[Op<'_>], leaves: &[(usize, u32)]) {
+        let mut leaves = leaves.iter().rev().peekable();
         self.unpaid = vec![0; ops.len()];
         let mut blocks = self.totals.iter_mut().rev().peekable();
         let mut behind = 0;
         for (at, op) in ops.iter().enumerate().rev() {
             self.unpaid[at] = behind;
-            behind += self.calls.paid(&op.operator).unwrap_or(0);
+            let leaf = leaves.next_if(|(begun, _)| *begun == at);
+            behind +=
+                leaf.map_or_else(|| self.calls.paid(&op.operator).unwrap_or(0), |leaf| leaf.1);
             if let Some(block) = blocks.next_if(|charge| charge.at == at) {
                 block.cu += std::mem::take(&mut behind);
             }

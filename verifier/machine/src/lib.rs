@@ -11,6 +11,7 @@
 mod blocks;
 mod body;
 mod calls;
+mod counted;
 mod emit;
 mod engine;
 mod error;
@@ -18,6 +19,7 @@ mod features;
 pub mod float;
 mod fold;
 mod host;
+mod inline;
 pub mod isa;
 mod limits;
 mod link;

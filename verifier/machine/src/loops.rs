@@ -6,6 +6,7 @@ use wasmparser::{BlockType, Operator};
 
 use crate::blocks::Charge;
 use crate::body::Op;
+use crate::counted::{Counted, counted};
 
 /// An innermost loop without calls, parameters and results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) struct Tight {
     pub(crate) head: usize,
     /// The locals that it begins with, as far as it reads them before it writes them, ascending.
     pub(crate) locals: Vec<u32>,
+    /// How it counts, if its rounds are known beforehand.
+    pub(crate) counted: Option<Counted>,
 }
 
 /// The tight ones among the loops that begin at `heads`, in the same order.
@@ -33,7 +36,7 @@ pub(crate) fn tight(ops: &[Op<'_>], charges: &[Charge], heads: &[usize]) -> Vec<
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
                 search.frames.push(None);
             }
-            Operator::End => search.close(),
+            Operator::End => search.close(ops, at),
             Operator::LocalGet { local_index } => search.touch(*local_index, true),
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 search.touch(*local_index, false);
@@ -67,13 +70,18 @@ impl Search {
         self.touched = Some(BTreeMap::new());
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, ops: &[Op<'_>], end: usize) {
         if let Some(Some((at, head))) = self.frames.pop()
             && let Some(touched) = self.touched.take()
         {
             let read_first = touched.into_iter().filter(|(_, read)| *read);
             let locals = read_first.map(|(local, _)| local).collect();
-            self.found.push(Tight { at, head, locals });
+            self.found.push(Tight {
+                at,
+                head,
+                locals,
+                counted: counted(ops, at, end),
+            });
         }
     }
 

@@ -18,7 +18,7 @@ use crate::link::{Linking, link, with_shim};
 use crate::lower::{Lowered, Scope, lower};
 use crate::program::{Origin, Program};
 use crate::source::{Profile, Source};
-use crate::{blocks, fold, loops, nan, program};
+use crate::{blocks, fold, inline, loops, nan, program};
 
 /// Module of the one import that instrumentation adds: no guest can import from it.
 pub const REFILL_MODULE: &str = "gio";
@@ -209,7 +209,11 @@ impl<'a> Functions<'a> {
         Ok((body, lowered))
     }
 
-    fn calls(&mut self, source: &Source<'_>, scope: Option<&Scope>) -> Result<Calls, PrepareError> {
+    fn calls(
+        &mut self,
+        source: &Source<'_>,
+        scope: Option<&Scope>,
+    ) -> Result<Calls<'a>, PrepareError> {
         let reachable = source.reachable();
         let mut calls = Calls::new(source.added().imports);
         let mut complexity: u64 = 0;
@@ -258,10 +262,9 @@ impl Code {
         Ok(code)
     }
 
-    fn add(&mut self, body: Body<'_>, source: &mut Source<'_>, calls: &Calls) {
+    fn add<'a>(&mut self, body: Body<'a>, source: &mut Source<'_>, calls: &Calls<'a>) {
         let added = source.added();
-        let (charges, heads) = blocks::find(&body);
-        let folded = fold::fold(&body.ops, &charges, &heads, calls);
+        let (charges, mut heads) = blocks::find(&body);
         let mut plan = Plan {
             tight: Vec::new(),
             nans: nan::corrections(&body),
@@ -275,6 +278,12 @@ impl Code {
         };
         let written = emit::write(&plan, Writer::new(&plan.body, added), &mut exact);
         self.exact.function(&written.function);
+        let leaves = inline::leaves(&mut plan.body, calls);
+        if !leaves.is_empty() {
+            (plan.charges, heads) = blocks::find(&plan.body);
+            plan.nans = nan::corrections(&plan.body);
+        }
+        let folded = fold::fold(&plan.body.ops, &plan.charges, &heads, calls, &leaves);
         plan.tight = loops::tight(&plan.body.ops, &plan.charges, &heads);
         plan.charges = folded.charges;
         plan.corrections = folded.corrections;

@@ -345,6 +345,162 @@ fn loops_around_calls_and_loops_end_at_their_limit() {
     }
 }
 
+/// Rounds of a loop that adds `step` to `start` until it is `bound`.
+fn rounds(start: i32, step: i32, bound: i32) -> u64 {
+    let after = |round: u64| start.wrapping_add(step.wrapping_mul(i32::try_from(round).unwrap()));
+    (1..).find(|round| after(*round) == bound).unwrap()
+}
+
+#[test]
+fn loops_that_count_cost_the_same_wherever_they_begin_and_end() {
+    // The same loop four ways: the bound first, last, as a constant, and none but zero. Every other round has an arm.
+    let arm = "(if (i32.and (local.get $i) (i32.const 1)) (then nop nop))";
+    let cases: [(i32, i32, i32); 14] = [
+        (0, 1, 1),
+        (0, 1, 700),
+        (5, 1, 4000),
+        (-300, 1, 300),
+        (300, -1, -300),
+        (0, 8, 8000),
+        (6, 12, 6 + 12 * 90),
+        (0, -24, -24 * 333),
+        (1, 1 << 30, 1),
+        (0, 0x6000_0000, 0x2000_0000),
+        (7, -0x6000_0000, 7 - 0x2000_0000),
+        (0, i32::MIN, i32::MIN),
+        (3, i32::MIN, 3),
+        (0, 0x1000_0001, 0x1000_0001_i32.wrapping_mul(999)),
+    ];
+    for (start, step, bound) in cases {
+        let changed = format!("(local.tee $i (i32.add (local.get $i) (i32.const {step})))");
+        let ways = [
+            format!("(br_if 0 (i32.ne (local.get $n) {changed}))"),
+            format!("(br_if 0 (i32.ne {changed} (local.get $n)))"),
+            format!("(br_if 0 (i32.ne {changed} (i32.const {bound})))"),
+            format!("(drop {changed}) (br_if 0 (i32.ne (local.get $i) (local.get $n)))"),
+        ];
+        let zero = format!("(br_if 0 {changed})");
+        let zero = (start.wrapping_sub(bound), 0, &zero);
+        let ways = ways.iter().map(|way| (start, bound, way)).chain([zero]);
+        for (start, bound, way) in ways {
+            let written = Written::new(&format!(
+                r#"(func (export "run") (param $i i32) (param $n i32) (result i32) (local $r i32)
+                     (loop {arm} (local.set $r (i32.add (local.get $r) (i32.const 1))) {way}) (local.get $r))"#
+            ));
+            let params = [Val::I32(start), Val::I32(bound)];
+            let (end, cu) = written.run(&params);
+            let expected = rounds(start, step, bound);
+            assert_eq!(end, End::Returned(vec![expected]), "{start} {step} {way}");
+            for limit in [cu - 1, cu / 2, cu / 3] {
+                let mut exact = Guest::new(&written.exact, limit);
+                assert!(exhausted(&mut exact, "run", &params) <= limit);
+                let mut fast = Guest::new(&written.fast, limit);
+                match fast.call("run", &params) {
+                    End::Exhausted => {}
+                    _ => assert!(fast.used() > limit, "{start} {step} {way} {limit}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn loops_that_look_as_if_they_counted_cost_what_they_do() {
+    for (bound, body) in [
+        // The bound changes, the local changes twice, in an arm, before it is asked for, by no constant.
+        (600, "(local.set $n (i32.sub (local.get $n) (i32.const 1)))
+         (br_if 0 (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n)))"),
+        (600, "(local.set $i (i32.add (local.get $i) (i32.const 1)))
+         (br_if 0 (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n)))"),
+        (600, "(if (i32.eqz (local.get $r)) (then (local.set $i (i32.add (local.get $i) (i32.const 1)))))
+         (local.set $r (i32.eqz (local.get $r)))
+         (br_if 0 (i32.ne (local.get $i) (local.get $n)))"),
+        (600, "(local.get $i) (local.set $i (i32.add (local.get $i) (i32.const 1)))
+         (local.get $n) i32.ne (br_if 0)"),
+        (600, "(br_if 0 (i32.ne (local.tee $i (i32.add (local.get $i) (local.get $r))) (local.get $n)))"),
+        (600, "(br_if 0 (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 0))) (local.get $i)))"),
+        (600, "(block $out (br_if $out (i32.eqz (local.get $r))) (local.set $i (i32.add (local.get $i) (i32.const 1))))
+         (local.set $r (i32.const 1))
+         (br_if 0 (i32.ne (local.get $i) (local.get $n)))"),
+        // It is left, and begun again, from its middle.
+        (600, "(br_if 1 (i32.eq (local.get $i) (i32.const 33)))
+         (br_if 0 (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n)))"),
+        (601, "(if (i32.and (local.get $i) (i32.const 1)) (then
+           (br 1 (local.set $i (i32.add (local.get $i) (i32.const 3))))))
+         (br_if 0 (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n)))"),
+    ] {
+        let written = Written::new(&format!(
+            r#"(func (export "run") (param $i i32) (param $n i32) (param $r i32) (result i32)
+                 (block (loop {body})) (local.get $i))"#
+        ));
+        let params = [Val::I32(0), Val::I32(bound), Val::I32(4)];
+        let (end, _) = written.run(&params);
+        assert!(matches!(end, End::Returned(_)), "{body}");
+    }
+}
+
+#[test]
+fn a_loop_that_counts_past_its_bound_for_ever_ends_at_its_limit() {
+    for (step, arm) in [
+        (2, ""),
+        (-4, ""),
+        (1 << 31, ""),
+        (6, "(if (local.get $i) (then nop nop nop nop nop nop nop))"),
+    ] {
+        let written = Written::new(&format!(
+            r#"(func (export "run") (param $i i32) (param $n i32)
+                 (loop {arm} (br_if 0 (i32.ne (local.get $n)
+                   (local.tee $i (i32.add (local.get $i) (i32.const {step})))))))"#
+        ));
+        let params = [Val::I32(0), Val::I32(1)];
+        for limit in [0, 1, 7, 1000, 54_321, 100_000_000] {
+            let mut exact = Guest::new(&written.exact, limit);
+            let used = exhausted(&mut exact, "run", &params);
+            assert!(
+                used <= limit && used + 20 > limit,
+                "{step}: {used} of {limit}"
+            );
+            let mut fast = Guest::new(&written.fast, limit);
+            assert_eq!(fast.call("run", &params), End::Exhausted, "{step}");
+        }
+    }
+}
+
+#[test]
+fn a_small_function_does_in_the_place_of_its_call_what_it_does_called() {
+    let written = Written::new(
+        r#"(func $less (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
+           (func $fresh (param i32) (result i32) (local i32 i64 f64)
+             (local.set 1 (i32.add (local.get 1) (local.get 0)))
+             (local.set 3 (f64.add (local.get 3) (f64.convert_i32_s (local.get 1))))
+             (local.set 2 (i64.add (local.get 2) (i64.trunc_f64_s (local.get 3))))
+             (i32.wrap_i64 (local.get 2)))
+           (func $nothing)
+           (func $kept (param f64) (result f64) (local.get 0))
+           (func $made (param f64) (result f64) (f64.add (local.get 0) (f64.const 1)))
+           (func (export "run") (param $n i32) (param $x f64) (result i32) (local $sum i32)
+             (loop
+               (call $nothing)
+               (local.set $sum (i32.add (local.get $sum) (call $less (call $fresh (local.get $n)) (i32.const 1))))
+               (f64.store (i32.const 8) (call $kept (local.get $x)))
+               (f64.store (i32.const 16) (call $made (local.get $x)))
+               (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+             (local.get $sum))"#,
+    );
+    // A NaN with a payload: kept as it is, and canonical once it was computed with.
+    let payload = 0xfff4_0000_0000_0001;
+    let params = [Val::I32(100), Val::F64(payload)];
+    let (end, cu) = written.run(&params);
+    assert_eq!(end, End::Returned(vec![5050 - 100]));
+    // A round: the five lines, then the callees in order.
+    let lines = 1 + 7 + 4 + 4 + 5;
+    assert_eq!(cu, 100 * (lines + 16 + 3 + 1 + 3) + 1);
+    let mut fast = Guest::new(&written.fast, PLENTY);
+    fast.call("run", &params);
+    let mut bits = |at: usize| u64::from_le_bytes(fast.memory()[at..at + 8].try_into().unwrap());
+    assert_eq!((bits(8), bits(16)), (payload, 0x7ff8_0000_0000_0000));
+}
+
 #[test]
 fn several_results_leave_through_every_exit() {
     let written = Written::new(

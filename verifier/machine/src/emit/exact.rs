@@ -7,6 +7,7 @@ use wasmparser::Operator;
 
 use super::{Meter, Writer};
 use crate::blocks::Charge;
+use crate::counted::Counted;
 use crate::fold::Correction;
 use crate::limits::STACK_SLOTS_MAX;
 use crate::loops::Tight;
@@ -63,4 +64,6 @@ impl Meter for Exact {
     fn leave(&mut self, _: &mut Writer) {}
 
     fn refill(&mut self, _: &mut Writer, _: &Tight) {}
+
+    fn stretch(&mut self, _: &mut Writer, _: &Tight, _: &Counted) {}
 }

@@ -5,12 +5,14 @@
 //! without a loop or a return; whoever runs it compares the final count with the limit. After a trap the
 //! count is unknown. In both cases the exact build decides.
 
-use wasm_encoder::{InstructionSink, ValType};
+use wasm_encoder::{BlockType, InstructionSink, ValType};
 use wasmparser::Operator;
 
+use super::writer::Scratch;
 use super::{Extras, Meter, Plan, Writer};
 use crate::blocks::Charge;
 use crate::calls::{Calls, RESERVED_SLOTS};
+use crate::counted::Counted;
 use crate::fold::Correction;
 use crate::limits::STACK_SLOTS_MAX;
 use crate::loops::Tight;
@@ -28,12 +30,12 @@ pub(crate) struct Fast<'e> {
     looks: bool,
     in_local: bool,
     plan: &'e Plan<'e>,
-    calls: &'e Calls,
+    calls: &'e Calls<'e>,
     extras: &'e mut Extras,
 }
 
 impl<'e> Fast<'e> {
-    pub(crate) fn new(plan: &'e Plan<'e>, calls: &'e Calls, extras: &'e mut Extras) -> Self {
+    pub(crate) fn new(plan: &'e Plan<'e>, calls: &'e Calls<'e>, extras: &'e mut Extras) -> Self {
         let counted_call = |operator: &Operator<'_>| match operator {
             Operator::Call { .. } => calls.paid(operator).is_none(),
             other => matches!(other, Operator::CallIndirect { .. }),
@@ -85,9 +87,31 @@ impl<'e> Fast<'e> {
         code.call(refill).local_set(counter);
     }
 
-    fn tight_head(&self, at: usize) -> bool {
+    /// The tight loop whose head is charged here.
+    fn headed(&self, at: usize) -> Option<&Tight> {
         let tight = &self.plan.tight;
-        tight.binary_search_by_key(&at, |tight| tight.head).is_ok()
+        let found = tight.binary_search_by_key(&at, |tight| tight.head);
+        found.ok().map(|index| &tight[index])
+    }
+
+    /// What a round of the loop costs at its head.
+    fn round(&self, tight: &Tight) -> u32 {
+        let charges = &self.plan.charges;
+        let head = charges.binary_search_by_key(&tight.head, |charge| charge.at);
+        head.map_or(0, |head| charges[head].cu)
+    }
+
+    /// Asks for more inside a tight loop, or around its rounds. Keeps the locals in globals meanwhile: no
+    /// value that the loop uses is then alive across the call, and none has to leave its register in the loop.
+    fn ask_keeping(&mut self, out: &mut Writer, tight: &Tight) {
+        let kept = self.kept(out, &tight.locals);
+        for (local, global) in &kept {
+            out.code().local_get(*local).global_set(*global);
+        }
+        Self::ask(out, Needed::Constant(self.round(tight)));
+        for (local, global) in &kept {
+            out.code().global_get(*global).local_set(*local);
+        }
     }
 
     /// Pairs of locals and globals that keep them.
@@ -141,14 +165,18 @@ impl Meter for Fast<'_> {
     fn charge(&mut self, out: &mut Writer, charge: &Charge) {
         let (local, global) = (out.scratch.counter, out.added.counter);
         let cu = i64::from(charge.cu);
+        let tight = self.headed(charge.at);
+        if tight.is_some_and(|tight| tight.counted.is_some()) {
+            return;
+        }
         if charge.loop_head {
-            match self.tight_head(charge.at) {
-                true => {
+            match tight {
+                Some(_) => {
                     let place = out.labels.refill_place();
                     out.code().local_get(local).i64_const(cu).i64_lt_s();
                     out.cold_br_if(place);
                 }
-                false => Self::look(out, Needed::Constant(charge.cu)),
+                None => Self::look(out, Needed::Constant(charge.cu)),
             }
         }
         let mut code = out.code();
@@ -250,20 +278,73 @@ impl Meter for Fast<'_> {
         out.code().local_get(local).global_set(global);
     }
 
-    /// Keeps the locals in globals meanwhile: no value that the loop uses is then alive across the call,
-    /// and none has to leave its register in the loop.
     fn refill(&mut self, out: &mut Writer, tight: &Tight) {
-        let charges = &self.plan.charges;
-        let head = charges.binary_search_by_key(&tight.head, |charge| charge.at);
-        let cu = head.map_or(0, |head| charges[head].cu);
-        let kept = self.kept(out, &tight.locals);
-        for (local, global) in &kept {
-            out.code().local_get(*local).global_set(*global);
-        }
-        Self::ask(out, Needed::Constant(cu));
-        for (local, global) in &kept {
-            out.code().global_get(*global).local_set(*local);
-        }
+        self.ask_keeping(out, tight);
+    }
+
+    /// Rounds times their cost stays below 2^63: there are fewer than 2^32 rounds, and no function has operators or
+    /// calls enough to cost 2^31.
+    fn stretch(&mut self, out: &mut Writer, tight: &Tight, counted: &Counted) {
+        let cu = i64::from(self.round(tight));
+        let Scratch {
+            counter,
+            amount,
+            operand,
+            ..
+        } = out.scratch;
+        let mut distance = |up: bool| match up == (counted.step > 0) {
+            true => out.bound(counted.bound),
+            false => {
+                out.code().local_get(counted.local);
+            }
+        };
+        distance(true);
+        distance(false);
+        let mut code = out.code();
+        // The rounds until the bound, at least one: the first comes before the first question.
+        code.i32_sub()
+            .i32_const(counted.step.unsigned_abs().cast_signed())
+            .i32_div_u();
+        code.local_tee(operand)
+            .i32_const(1)
+            .local_get(operand)
+            .select();
+        code.local_tee(operand)
+            .i64_extend_i32_u()
+            .i64_const(cu)
+            .i64_mul()
+            .local_set(amount);
+        code.local_get(counter).local_get(amount).i64_lt_s();
+        out.cold_if();
+        self.ask_keeping(out, tight);
+        let mut code = out.code();
+        // What there is affords at least one.
+        code.local_get(counter)
+            .i64_const(cu)
+            .i64_div_s()
+            .local_tee(amount);
+        code.local_get(operand)
+            .i64_extend_i32_u()
+            .i64_lt_s()
+            .if_(BlockType::Empty);
+        code.local_get(amount)
+            .i32_wrap_i64()
+            .local_set(operand)
+            .end();
+        code.local_get(operand)
+            .i64_extend_i32_u()
+            .i64_const(cu)
+            .i64_mul()
+            .local_set(amount);
+        code.end();
+        code.local_get(counter)
+            .local_get(amount)
+            .i64_sub()
+            .local_set(counter);
+        code.local_get(counted.local)
+            .local_get(operand)
+            .i32_const(counted.step);
+        code.i32_mul().i32_add().local_set(operand);
     }
 }
 
@@ -291,4 +372,6 @@ impl Meter for Paid {
     fn leave(&mut self, _: &mut Writer) {}
 
     fn refill(&mut self, _: &mut Writer, _: &Tight) {}
+
+    fn stretch(&mut self, _: &mut Writer, _: &Tight, _: &Counted) {}
 }

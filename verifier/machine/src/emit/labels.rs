@@ -1,7 +1,24 @@
 //! Where the labels of the source are among those of a build, which has more of them.
 
-/// Labels around a loop that refills outside itself: its exit, the outer loop, the place.
-const AROUND: u32 = 3;
+/// What instrumentation puts around a block of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Around {
+    Nothing,
+    /// Around a loop that refills outside itself: its exit, the outer loop, the place.
+    Refill,
+    /// Around a loop that counts its rounds beforehand: a loop over its stretches.
+    Stretches,
+}
+
+impl Around {
+    fn labels(self) -> u32 {
+        match self {
+            Self::Nothing => 0,
+            Self::Refill => 3,
+            Self::Stretches => 1,
+        }
+    }
+}
 
 /// The open labels, from the function's own inwards.
 #[derive(Debug)]
@@ -14,8 +31,7 @@ pub(crate) struct Labels {
 struct Frame {
     /// Labels open outside this frame's own.
     label: u32,
-    /// Whether it is a loop with a place right outside it for the refill of its head.
-    refilled: bool,
+    around: Around,
 }
 
 impl Labels {
@@ -25,25 +41,26 @@ impl Labels {
             open: 1 + u32::from(wrapped),
             frames: vec![Frame {
                 label: u32::from(wrapped),
-                refilled: false,
+                around: Around::Nothing,
             }],
         }
     }
 
-    pub(super) fn open(&mut self, refilled: bool) {
-        self.open += u32::from(refilled) * AROUND;
+    pub(super) fn open(&mut self, around: Around) {
+        self.open += around.labels();
         self.frames.push(Frame {
             label: self.open,
-            refilled,
+            around,
         });
         self.open += 1;
     }
 
-    /// Closes the innermost frame; answers whether it is a loop that refills outside itself.
-    pub(super) fn close(&mut self) -> bool {
-        let refilled = self.frames.pop().is_some_and(|frame| frame.refilled);
-        self.open -= 1 + u32::from(refilled) * AROUND;
-        refilled
+    /// Closes the innermost frame; answers what is around it.
+    pub(super) fn close(&mut self) -> Around {
+        let frame = self.frames.pop();
+        let around = frame.map_or(Around::Nothing, |frame| frame.around);
+        self.open -= 1 + around.labels();
+        around
     }
 
     /// The source's label `depth`, as seen from here.
@@ -59,7 +76,8 @@ impl Labels {
 
     /// The place outside the innermost loop that refills there.
     pub(super) fn refill_place(&self) -> u32 {
-        let innermost = self.frames.iter().rev().find(|frame| frame.refilled);
+        let mut inwards = self.frames.iter().rev();
+        let innermost = inwards.find(|frame| frame.around == Around::Refill);
         innermost.map_or(0, |frame| self.open - frame.label)
     }
 }

@@ -4,8 +4,9 @@ use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{BlockType, BranchHint, Function, Ieee32, Ieee64, InstructionSink, ValType};
 
 use super::Added;
-use super::labels::Labels;
+use super::labels::{Around, Labels};
 use crate::body::{Body, Op};
+use crate::counted::{Bound, Counted};
 use crate::nan::{CANONICAL_F32, CANONICAL_F64};
 use crate::source::value_type;
 
@@ -33,8 +34,8 @@ pub(crate) struct Writer {
 pub(super) struct Scratch {
     pub(super) counter: u32,
     pub(super) stack: u32,
-    operand: u32,
-    amount: u32,
+    pub(super) operand: u32,
+    pub(super) amount: u32,
     single: u32,
     double: u32,
 }
@@ -136,7 +137,38 @@ impl Writer {
         let empty = BlockType::Empty;
         let mut code = self.code();
         code.block(empty).loop_(empty).block(empty).loop_(empty);
-        self.labels.open(true);
+        self.labels.open(Around::Refill);
+    }
+
+    /// The loop over the stretches of a loop that counts its rounds beforehand.
+    pub(super) fn open_stretches(&mut self) {
+        self.code().loop_(BlockType::Empty);
+    }
+
+    /// The loop itself.
+    pub(super) fn open_stretch(&mut self) {
+        self.code().loop_(BlockType::Empty);
+        self.labels.open(Around::Stretches);
+    }
+
+    pub(super) fn bound(&mut self, bound: Bound) {
+        match bound {
+            Bound::Constant(value) => self.code().i32_const(value),
+            Bound::Local(local) => self.code().local_get(local),
+        };
+    }
+
+    /// Where the stretch ends.
+    pub(super) fn stretch_end(&mut self) {
+        let operand = self.scratch.operand;
+        self.code().local_get(operand);
+    }
+
+    /// Behind a stretch: the next one, unless it was the last.
+    pub(super) fn close_stretches(&mut self, counted: &Counted) {
+        self.code().local_get(counted.local);
+        self.bound(counted.bound);
+        self.code().i32_ne().br_if(0).end();
     }
 
     /// Behind the inner loop: its exit leaves all around it, what follows is the refill.
@@ -154,31 +186,27 @@ impl Writer {
         code.br(0).end().end();
     }
 
-    /// Makes the NaN on top of the stack canonical. Not being at least minus infinity tells a NaN with one
-    /// comparison and one branch.
+    /// Makes the NaN on top of the stack canonical. Only a NaN is not at least itself, which takes one comparison,
+    /// one branch and no constant to tell.
     pub(super) fn correct(&mut self, single: bool) {
-        let Scratch {
-            single: f32_temp,
-            double: f64_temp,
-            ..
-        } = self.scratch;
-        if single {
-            let infinity = Ieee32::new(f32::NEG_INFINITY.to_bits());
-            self.code().local_tee(f32_temp).f32_const(infinity).f32_ge();
-            self.hint(true);
-            let mut code = self.code();
-            code.if_(BlockType::Empty).else_();
-            code.f32_const(Ieee32::new(CANONICAL_F32));
-            code.local_set(f32_temp).end().local_get(f32_temp);
-        } else {
-            let infinity = Ieee64::new(f64::NEG_INFINITY.to_bits());
-            self.code().local_tee(f64_temp).f64_const(infinity).f64_ge();
-            self.hint(true);
-            let mut code = self.code();
-            code.if_(BlockType::Empty).else_();
-            code.f64_const(Ieee64::new(CANONICAL_F64));
-            code.local_set(f64_temp).end().local_get(f64_temp);
-        }
+        let local = match single {
+            true => self.scratch.single,
+            false => self.scratch.double,
+        };
+        let mut code = self.code();
+        code.local_set(local).local_get(local).local_get(local);
+        match single {
+            true => code.f32_ge(),
+            false => code.f64_ge(),
+        };
+        self.hint(true);
+        let mut code = self.code();
+        code.if_(BlockType::Empty).else_();
+        match single {
+            true => code.f32_const(Ieee32::new(CANONICAL_F32)),
+            false => code.f64_const(Ieee64::new(CANONICAL_F64)),
+        };
+        code.local_set(local).end().local_get(local);
     }
 
     /// Takes the byte count off the stack, remembers it, and puts [`crate::bulk_cu`] of it into a local.

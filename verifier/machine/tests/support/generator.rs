@@ -106,6 +106,14 @@ pub fn generate(seed: u64, funcs: u32, taste: Taste) -> Program {
     }
 }
 
+struct Question {
+    start: i32,
+    step: i32,
+    bound: i32,
+    bound_first: bool,
+    compare: I<'static>,
+}
+
 struct Writer {
     rng: Rng,
     taste: Taste,
@@ -238,7 +246,8 @@ impl Writer {
         }
         let rounds = self.rng.below(5) + 1;
         let counter = counter(self.loops);
-        self.op(I::I32Const(0));
+        let question = self.question(rounds.cast_signed());
+        self.op(I::I32Const(question.start));
         self.op(I::LocalSet(counter));
         let before = self.multiplier;
         self.multiplier *= u64::from(rounds);
@@ -247,16 +256,52 @@ impl Writer {
         for _ in 0..=self.rng.below(3) {
             self.statement(depth);
         }
+        if question.bound_first {
+            self.op(I::I32Const(question.bound));
+        }
         self.op(I::LocalGet(counter));
-        self.op(I::I32Const(1));
+        self.op(I::I32Const(question.step));
         self.op(I::I32Add);
         self.op(I::LocalTee(counter));
-        self.op(I::I32Const(rounds.cast_signed()));
-        self.op(I::I32LtU);
+        if !question.bound_first && question.bound != 0 {
+            self.op(I::I32Const(question.bound));
+        }
+        if question.bound_first || question.bound != 0 {
+            self.op(question.compare);
+        }
         self.op(I::BrIf(0));
         self.close();
         self.loops -= 1;
         self.multiplier = before;
+    }
+
+    /// How a loop ends: as compilers count, up, down, in steps, to a number and to zero.
+    fn question(&mut self, rounds: i32) -> Question {
+        let step: i32 = self.rng.pick(&[1, -1, 4, -8, 1 << 30]);
+        let start = self.rng.below(9).cast_signed();
+        let up = Question {
+            start: 0,
+            step: 1,
+            bound: rounds,
+            bound_first: false,
+            compare: I::I32LtU,
+        };
+        match self.rng.below(3) {
+            0 => up,
+            1 => Question {
+                start: step.wrapping_mul(rounds).wrapping_neg(),
+                step,
+                bound: 0,
+                ..up
+            },
+            _ => Question {
+                start,
+                step,
+                bound: step.wrapping_mul(rounds.min(3)).wrapping_add(start),
+                bound_first: self.rng.one_in(2),
+                compare: I::I32Ne,
+            },
+        }
     }
 
     fn block_statement(&mut self, depth: u32) {
