@@ -169,3 +169,38 @@ fn an_exit_costs_what_was_executed_and_nothing_behind_it() {
         assert_eq!(less.status, Status::CuExhausted, "{version:?}");
     }
 }
+
+/// Every way of going round without coming by what the fast build would like to look at the counter with.
+#[test]
+fn no_loop_runs_without_end() {
+    let bodies = [
+        // Back from an arm, before the call.
+        "(loop $a (if (local.get 0) (then (br $a))) (call $f))",
+        "(loop $a (if (i32.eqz (local.get 0)) (then) (else (br $a))) (call $f))",
+        "(loop $a (block $b (br_if $b (local.get 0)) (br $b)) (br_if $a (local.get 0)) (call $f))",
+        // Out of an inner loop to the head of the outer one, before the inner one's call.
+        "(loop $a (loop $b (br_if $a (local.get 0)) (call $f) (br_if $b (local.get 0))))",
+        "(loop $a (loop $b (if (local.get 0) (then (br $a))) (call $f) (br_if $b (local.get 0))))",
+        "(loop $a (block $c (loop $b (br_if $c (local.get 0)) (call $f) (br_if $b (local.get 0)))) (br_if $a (local.get 0)))",
+        "(loop $a (block $c (loop $b (if (local.get 0) (then (br $c))) (call $f) (br_if $b (local.get 0)))) (br_if $a (local.get 0)))",
+        "(loop $a (block $c (loop $b (br_table $c $a (local.get 0)) )) (br_if $a (local.get 0)))",
+        "(loop $a (loop $b (loop $d (br_if $a (local.get 0)) (call $f) (br_if $d (local.get 0))) (br_if $b (local.get 0))))",
+        "(loop $a (loop $b (loop $d (br_if $b (local.get 0)) (call $f) (br_if $d (local.get 0))) (call $f)) (br_if $a (local.get 0)))",
+    ];
+    let limits = UnitLimits {
+        cu_limit: 100_000,
+        ..LIMITS
+    };
+    for body in bodies {
+        let text = format!(
+            r#"(module (memory 1)
+                (func $f (memory.fill (i32.const 0) (i32.const 1) (i32.const 2)))
+                (func $run (param i32) {body})
+                (func (export "_start") (call $run (i32.const 1))))"#
+        );
+        println!("{body}");
+        let wasm = wat::parse_str(text).unwrap();
+        let outcome = run_everywhere(&wasm, &InputImage::default(), &limits);
+        assert_eq!(outcome.status, Status::CuExhausted, "{body}");
+    }
+}

@@ -16,7 +16,8 @@
 //!
 //! Every round of a loop has to look at the counter. It does so at the loop's head, unless a call that every round
 //! makes offers itself: there the host's demands on registers cost nothing more. A loop around another that
-//! every round enters leaves looking to that one.
+//! every round enters leaves looking to that one. What a branch may pass over is in no round for certain, wherever
+//! the branch stands: a round may go back to the head from the arm of an `if`, or out of a loop inside.
 
 use wasmparser::Operator;
 
@@ -130,8 +131,15 @@ struct Frame {
     is_loop: bool,
     /// For a loop, the charge of its head.
     head: Option<Index>,
+    /// For a loop, whether the loop around it begins with it, so that both have one head.
+    shared: bool,
     /// For a loop, whether something in every round looks.
     looked: bool,
+    /// Whether a branch to this frame's label passes over what is left of it.
+    skipped: bool,
+    /// For a loop, whether every round of the loop around it comes by what looks in it: its head, or what `looked` is
+    /// about.
+    certain: bool,
 }
 
 impl Folder<'_> {
@@ -161,26 +169,60 @@ impl Folder<'_> {
             None => {
                 self.current = Some(charge);
                 if self.totals[charge].loop_head
-                    && let Some(around) = self.innermost_loop()
+                    && let Some(innermost) = self.loop_at_or_before(self.frames.len())
                 {
-                    around.head = Some(charge);
+                    let around = self.loop_at_or_before(innermost);
+                    let shared = around.is_some_and(|around| self.frames[around].head.is_none());
+                    let frame = &mut self.frames[innermost];
+                    (frame.head, frame.shared) = (Some(charge), shared);
                 }
             }
         }
     }
 
-    fn innermost_loop(&mut self) -> Option<&mut Frame> {
-        self.frames.iter_mut().rev().find(|frame| frame.is_loop)
+    /// Whether every round of the loop at that frame comes by here, where charges would be folded into `here`, and the
+    /// loop's head need look for no other loop.
+    fn in_every_round(&self, of: usize, here: Option<Index>) -> bool {
+        let frame = &self.frames[of];
+        let at_head = frame.head.is_some() && frame.head == here && !frame.shared;
+        at_head && self.frames[of..].iter().all(|frame| !frame.skipped)
     }
 
-    /// Something that looks follows here: if every round of the innermost loop comes by, the loop need not.
-    fn offer_look(&mut self, here: Option<Index>) -> bool {
-        match self.innermost_loop() {
-            Some(around) if around.head.is_some() && around.head == here => {
-                !std::mem::replace(&mut around.looked, true)
-            }
-            _ => false,
+    fn loop_at_or_before(&self, end: usize) -> Option<usize> {
+        self.frames[..end].iter().rposition(|frame| frame.is_loop)
+    }
+
+    /// Whether every round of the loop around the one at that frame, which enters it, also comes by here.
+    fn still_certain(&self, inner: usize) -> bool {
+        let around = self.loop_at_or_before(inner).unwrap_or(0);
+        self.frames[inner].certain && self.frames[around..].iter().all(|frame| !frame.skipped)
+    }
+
+    /// A loop has ended by which every round of the one around it comes.
+    fn rely_on_inner(&mut self) {
+        if let Some(around) = self.loop_at_or_before(self.frames.len()) {
+            let certain = self.still_certain(around);
+            let around = &mut self.frames[around];
+            (around.looked, around.certain) = (true, certain);
         }
+    }
+
+    /// A call follows here: if every round of the innermost loop comes by, it looks for the loop.
+    fn offer_call(&mut self) -> bool {
+        let Some(innermost) = self.loop_at_or_before(self.frames.len()) else {
+            return false;
+        };
+        if !self.in_every_round(innermost, self.current) {
+            return false;
+        }
+        // The loop was entered in every round of the one around it; now nothing may lead there without the call.
+        let certain = self.still_certain(innermost);
+        let frame = &mut self.frames[innermost];
+        if frame.looked {
+            return false;
+        }
+        (frame.looked, frame.certain) = (true, certain);
+        true
     }
 
     fn step(&mut self, at: usize, op: &Op<'_>, is_loop: bool) {
@@ -202,12 +244,17 @@ impl Folder<'_> {
             Operator::BrTable { targets } => {
                 // Validation has read the targets, so every one of them decodes.
                 let depths = targets.targets().flatten().chain([targets.default()]);
-                self.pass_over(depths.max().unwrap_or(0) as usize);
+                let mut farthest = 0;
+                for depth in depths {
+                    self.skip_to(depth as usize);
+                    farthest = farthest.max(depth as usize);
+                }
+                self.pass_over(farthest);
             }
             call @ (Operator::Call { .. } | Operator::CallIndirect { .. })
                 if self.calls.paid(call).is_none() =>
             {
-                let look = self.offer_look(self.current);
+                let look = self.offer_call();
                 let place = self.place();
                 self.seen.push(Seen {
                     at,
@@ -227,14 +274,15 @@ impl Folder<'_> {
         if pushed {
             self.ahead.extend(outside);
         }
+        let around = self.loop_at_or_before(self.frames.len());
+        let certain = around.is_some_and(|around| self.in_every_round(around, outside));
         self.frames.push(Frame {
             outside,
             pushed,
-            passed: 0,
             label: self.labels.len(),
             is_loop,
-            head: None,
-            looked: false,
+            certain: is_loop && certain,
+            ..Frame::default()
         });
         self.current = outside;
         // Branches to a loop go to its head: what is ahead there is what is ahead now.
@@ -259,7 +307,9 @@ impl Folder<'_> {
             {
                 self.totals[head].loop_head = false;
             }
-            self.offer_look(frame.outside);
+            if frame.certain {
+                self.rely_on_inner();
+            }
         } else {
             self.labels[frame.label] = self.place();
         }
@@ -273,17 +323,25 @@ impl Folder<'_> {
 
     /// An unconditional branch: gives back what it passes over.
     fn leave(&mut self, at: usize, depth: usize) {
+        self.skip_to(depth);
         self.see_branch(at, depth);
         self.current = None;
     }
 
     fn branch(&mut self, at: usize, op: &Op<'_>, depth: usize) {
+        self.skip_to(depth);
         let around = self.frames.iter().rev().position(|frame| frame.is_loop);
         // Only a branch without values has room for giving back.
         match around {
             Some(around) if depth > around && op.pops == 1 => self.see_branch(at, depth),
             _ => self.pass_over(depth),
         }
+    }
+
+    /// A branch to the label of that frame, from here.
+    fn skip_to(&mut self, depth: usize) {
+        let target = self.frames.len() - 1 - depth;
+        self.frames[target].skipped = true;
     }
 
     fn see_branch(&mut self, at: usize, depth: usize) {
