@@ -127,6 +127,14 @@ fn is_counted(operator: &Operator<'_>) -> bool {
     )
 }
 
+/// How many instructions of the step machine the operators become at least.
+pub(crate) fn instructions_min(ops: &[Op<'_>]) -> usize {
+    let counted = ops.iter().filter(|op| is_counted(&op.operator));
+    counted
+        .filter(|op| !matches!(op.operator, Operator::Nop))
+        .count()
+}
+
 fn ends_block(operator: &Operator<'_>) -> bool {
     matches!(
         operator,

@@ -13,7 +13,7 @@ use crate::emit::fast::{Fast, Paid};
 use crate::emit::{self, Added, Extras, Plan, Writer};
 use crate::error::{PrepareError, check_size};
 use crate::features::{accepted, linked, refusal};
-use crate::limits::PrepareLimits;
+use crate::limits::{INSTRUCTIONS_MAX, PrepareLimits};
 use crate::link::{Linking, link, with_shim};
 use crate::lower::{Lowered, Scope, lower};
 use crate::program::{Origin, Program};
@@ -103,6 +103,7 @@ fn provable(
     if linking == Linking::Command {
         guest.source.check_command()?;
     }
+    program::check_segments(&guest.source)?;
     guest.functions.check()?;
     let bodies: Vec<_> = guest.functions.bodies().collect();
     let linked = link(&guest.source, &bodies, linking, limits)?;
@@ -193,9 +194,14 @@ impl<'a> Functions<'a> {
         self.list.iter().map(|(_, body)| body.clone())
     }
 
-    /// Decodes everything once, to find what is to be refused.
+    /// Decodes everything once, to find what is to be refused before any work is done for it.
     fn check(&mut self) -> Result<(), PrepareError> {
-        (0..self.list.len()).try_for_each(|nth| self.decode(nth).map(|_| ()))
+        let mut sums = Sums::default();
+        for nth in 0..self.list.len() {
+            let body = self.decode(nth)?;
+            sums.add(&body, blocks::instructions_min(&body.ops), self.limits)?;
+        }
+        Ok(())
     }
 
     /// A function, in a linked program lowered as well.
@@ -216,19 +222,47 @@ impl<'a> Functions<'a> {
     ) -> Result<Calls<'a>, PrepareError> {
         let reachable = source.reachable();
         let mut calls = Calls::new(source.added().imports);
-        let mut complexity: u64 = 0;
+        let mut sums = Sums {
+            instructions: scope.map_or(0, |_| program::ENTRY_INSTRUCTIONS),
+            ..Sums::default()
+        };
         for nth in 0..self.list.len() {
-            let (body, _) = self.costed(nth, scope)?;
-            complexity = complexity.saturating_add(body.complexity);
-            check_size(
-                "complexity of all functions",
-                complexity,
-                self.limits.complexity_max,
-            )?;
+            let (body, lowered) = self.costed(nth, scope)?;
+            let instructions = lowered.map_or(0, |lowered| lowered.code.len());
+            sums.add(&body, instructions, self.limits)?;
             calls.add(&body, &reachable, self.list.len());
         }
         calls.decide(&reachable);
         Ok(calls)
+    }
+}
+
+/// What is bounded over all functions together.
+#[derive(Debug, Default)]
+struct Sums {
+    complexity: u64,
+    instructions: u64,
+}
+
+impl Sums {
+    fn add(
+        &mut self,
+        body: &Body<'_>,
+        instructions: usize,
+        limits: &PrepareLimits,
+    ) -> Result<(), PrepareError> {
+        self.complexity = self.complexity.saturating_add(body.complexity);
+        check_size(
+            "complexity of all functions",
+            self.complexity,
+            limits.complexity_max,
+        )?;
+        self.instructions += instructions as u64;
+        check_size(
+            "instructions of the program",
+            self.instructions,
+            INSTRUCTIONS_MAX,
+        )
     }
 }
 

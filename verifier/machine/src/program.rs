@@ -22,6 +22,9 @@ const PAGE_BYTES: u64 = 1 << 16;
 const CHUNK_BYTES: u64 = 1 << CHUNK_LOG2;
 const CHUNK_LOG2: u8 = 10;
 
+/// Instructions of what calls the program's `_start`.
+pub(crate) const ENTRY_INSTRUCTIONS: u64 = 4;
+
 /// Where a function of a program comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -184,6 +187,7 @@ impl Placed {
             Instruction::new(Op::Const),
             Instruction::new(Op::Exit),
         ];
+        debug_assert_eq!(code.len() as u64, ENTRY_INSTRUCTIONS);
         let mut calls = vec![1];
         let mut functions = vec![FunctionPlace {
             pc: 0,
@@ -239,6 +243,48 @@ fn evaluate(expression: &ConstExpr<'_>) -> Result<u64, PrepareError> {
     Ok(constant(&operator).unwrap_or(0))
 }
 
+/// That all segments fit into what they are written to, and the globals into their tree: what can be said of a module
+/// before its functions are looked at.
+pub(crate) fn check_segments(source: &Source<'_>) -> Result<(), PrepareError> {
+    let mut passive = 0;
+    if let Some(reader) = &source.sections.data {
+        for (nth, data) in (0..).zip(reader.clone()) {
+            let data = data.map_err(|error| refusal(&error, None))?;
+            match data.kind {
+                DataKind::Passive => passive += 1,
+                DataKind::Active {
+                    memory_index,
+                    offset_expr,
+                } => {
+                    let at = evaluate(&offset_expr)?;
+                    check_data(source, nth, memory_index as usize, at, data.data)?;
+                }
+            }
+        }
+    }
+    if let Some(reader) = &source.sections.elements {
+        let size = table_size(source)?;
+        for (nth, element) in (0..).zip(reader.clone()) {
+            let element = element.map_err(|error| refusal(&error, None))?;
+            if let (ElementKind::Active { offset_expr, .. }, ElementItems::Functions(functions)) =
+                (element.kind, element.items)
+            {
+                check_elements(nth, evaluate(&offset_expr)?, functions.count(), size)?;
+            }
+        }
+    }
+    // Behind them is one more, which active segments share.
+    check_globals(slot_depth(source.globals.saturating_add(passive + 1)))
+}
+
+fn check_globals(depth: u8) -> Result<(), PrepareError> {
+    check_size(
+        "depth of the globals",
+        depth,
+        u64::from(trees::SLOT_DEPTH_MAX),
+    )
+}
+
 fn globals(source: &Source<'_>) -> Result<(Vec<u64>, u8), PrepareError> {
     let mut slots = Vec::new();
     if let Some(reader) = &source.sections.globals {
@@ -257,42 +303,65 @@ fn globals(source: &Source<'_>) -> Result<(Vec<u64>, u8), PrepareError> {
     }
     slots.push(0);
     let depth = slot_depth(index(slots.len()));
-    check_size(
-        "depth of the globals",
-        depth,
-        u64::from(trees::SLOT_DEPTH_MAX),
-    )?;
+    check_globals(depth)?;
     Ok((slots, depth))
 }
 
-fn table(source: &Source<'_>, placed: &Placed) -> Result<Vec<u64>, PrepareError> {
+fn table_size(source: &Source<'_>) -> Result<u64, PrepareError> {
     let mut size = 0;
     if let Some(reader) = &source.sections.tables {
         for table in reader.clone() {
             size = table.map_err(|error| refusal(&error, None))?.ty.initial;
         }
     }
+    Ok(size)
+}
+
+fn check_elements(nth: u32, at: u64, count: u32, size: u64) -> Result<(), PrepareError> {
+    if at + u64::from(count) > size {
+        return Err(PrepareError::Segment {
+            what: "element segment",
+            index: nth,
+        });
+    }
+    Ok(())
+}
+
+fn check_data(
+    source: &Source<'_>,
+    nth: u32,
+    memory: usize,
+    at: u64,
+    bytes: &[u8],
+) -> Result<(), PrepareError> {
+    if at + bytes.len() as u64 > u64::from(pages(source, memory)) * PAGE_BYTES {
+        return Err(PrepareError::Segment {
+            what: "data segment",
+            index: nth,
+        });
+    }
+    Ok(())
+}
+
+fn table(source: &Source<'_>, placed: &Placed) -> Result<Vec<u64>, PrepareError> {
+    let size = table_size(source)?;
     // `take` has refused tables that are larger.
     let mut elements = vec![0; usize::try_from(size).unwrap_or(0)];
     let numbers = source.reachable().by_type;
     let Some(reader) = &source.sections.elements else {
         return Ok(elements);
     };
-    for (nth, element) in reader.clone().into_iter().enumerate() {
+    for (nth, element) in (0..).zip(reader.clone()) {
         let element = element.map_err(|error| refusal(&error, None))?;
         let (ElementKind::Active { offset_expr, .. }, ElementItems::Functions(functions)) =
             (element.kind, element.items)
         else {
             continue;
         };
-        let offset = usize::try_from(evaluate(&offset_expr)?).unwrap_or(usize::MAX);
-        let end = offset.checked_add(functions.count() as usize);
-        let places = end.and_then(|end| elements.get_mut(offset..end));
-        let places = places.ok_or(PrepareError::Segment {
-            what: "element segment",
-            index: index(nth),
-        })?;
-        for (place, function) in places.iter_mut().zip(functions) {
+        let at = evaluate(&offset_expr)?;
+        check_elements(nth, at, functions.count(), size)?;
+        let places = elements.iter_mut().skip(usize::try_from(at).unwrap_or(0));
+        for (place, function) in places.zip(functions) {
             let function = function.map_err(|error| refusal(&error, None))?;
             let ty = source.functions[function as usize];
             let number = index(numbers[&ty] + 1);
@@ -345,7 +414,7 @@ fn images(source: &Source<'_>) -> Result<[Image; 2], PrepareError> {
         return Ok(images);
     };
     let (places, _) = passive_places(source)?;
-    for ((nth, data), place) in reader.clone().into_iter().enumerate().zip(places) {
+    for ((nth, data), place) in (0..).zip(reader.clone()).zip(places) {
         let data = data.map_err(|error| refusal(&error, None))?;
         let (memory, at) = match data.kind {
             DataKind::Passive => (1, u64::from(place.unwrap_or(0))),
@@ -354,12 +423,7 @@ fn images(source: &Source<'_>) -> Result<[Image; 2], PrepareError> {
                 offset_expr,
             } => (memory_index as usize, evaluate(&offset_expr)?),
         };
-        if at + data.data.len() as u64 > u64::from(pages(source, memory)) * PAGE_BYTES {
-            return Err(PrepareError::Segment {
-                what: "data segment",
-                index: index(nth),
-            });
-        }
+        check_data(source, nth, memory, at, data.data)?;
         images[memory].write(at, data.data);
     }
     Ok(images)
