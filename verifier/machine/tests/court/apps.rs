@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gio_content::image::InputImage;
+use gio_content::image::{InputImage, OutputImage};
 use gio_machine::Machine;
 use gio_machine::mirror;
 use gio_machine::state::STATUS_EXIT;
@@ -21,6 +21,10 @@ fn apps() -> PathBuf {
 }
 
 fn machine(app: &str, arguments: &[&str], files: &[(&str, Vec<u8>)]) -> Machine {
+    reading(app, arguments, files, b"")
+}
+
+fn reading(app: &str, arguments: &[&str], files: &[(&str, Vec<u8>)], stdin: &[u8]) -> Machine {
     let wasm = std::fs::read(apps().join(format!("{app}.wasm"))).unwrap();
     let image = InputImage {
         args: [&[app], arguments]
@@ -32,13 +36,14 @@ fn machine(app: &str, arguments: &[&str], files: &[(&str, Vec<u8>)]) -> Machine 
             .iter()
             .map(|(name, bytes)| ((*name).to_owned(), bytes.clone()))
             .collect::<BTreeMap<_, _>>(),
+        stdin: stdin.to_vec(),
         ..InputImage::default()
     };
     machine_with(&wasm, &image, 1 << 40, 512)
 }
 
-/// Proves steps drawn at random, the first, and the last ones.
-fn proven(app: &str, start: &Machine) {
+/// Proves steps drawn at random, the first, and the last ones; answers how many there were to draw from.
+fn proven(app: &str, start: &Machine) -> u64 {
     let mut court = Court::new();
     let mut whole = start.clone();
     let halted = whole.run();
@@ -64,6 +69,8 @@ fn proven(app: &str, start: &Machine) {
         assert_eq!(court.step(&proof).0, Ok(checked), "{app}, step {at}");
     }
     assert_eq!(machine.state_hash(), whole.state_hash());
+    println!("{app}: {steps} steps");
+    steps
 }
 
 #[test]
@@ -94,5 +101,41 @@ fn random_steps_of_rendering_are_proven() {
     proven(
         "render/render",
         &machine("render/render", &arguments, &[("scene", scene)]),
+    );
+}
+
+#[test]
+fn random_steps_of_a_billion_are_proven() {
+    let steps = proven("bench/sha256", &machine("bench/sha256", &["8"], &[]));
+    assert!(steps > 1_000_000_000, "{steps}");
+}
+
+#[test]
+fn random_steps_of_compressing_are_proven() {
+    let text = std::fs::read(apps().join("wordcount/alice.txt")).unwrap();
+    let mut packing = reading("tools/deflate", &[], &[], &text);
+    proven("tools/deflate", &packing);
+    packing.run();
+    let packed = OutputImage::decode(&packing.output()).unwrap().stdout;
+    proven(
+        "tools/deflate",
+        &reading("tools/deflate", &["-d"], &[], &packed),
+    );
+}
+
+#[test]
+fn random_steps_of_an_interpreter_are_proven() {
+    let program = apps().join("../crates/runtime/tests/data/primes.fs");
+    let program = std::fs::read(program).unwrap();
+    proven("tools/forth", &reading("tools/forth", &[], &[], &program));
+}
+
+#[test]
+fn random_steps_of_statistics_are_proven() {
+    let numbers = (0..500).map(|i| format!("{} ", f64::from(i * 7919 % 1000) / 8.0 - 40.0));
+    let numbers: String = numbers.collect();
+    proven(
+        "tools/statistics",
+        &reading("tools/statistics", &[], &[], numbers.as_bytes()),
     );
 }
