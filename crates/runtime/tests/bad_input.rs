@@ -1,7 +1,7 @@
 //! Modules that nobody should have made: refused by name, never a panic.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-#[path = "support/prepared.rs"]
+#[path = "../../../verifier/machine/tests/support/prepared.rs"]
 mod prepared;
 
 use gio_machine::{PrepareError, PrepareLimits, prepare_provable};
