@@ -5,10 +5,14 @@
 //! circle.
 //!
 //! # Security
-//! A peer costs at most one message being read, a few being served, and what it was asked for. Headers cost memory
-//! only with the work this node asks for; blocks are taken only if asked for.
+//! A peer costs at most one message being read, what it was asked for, two answers on their way to its socket, and
+//! requests that name 10,000 things. Of a block nobody asked it for only the first bytes are kept. What is decoded
+//! and not judged yet has room for two blocks, of all peers together. Headers cost memory only once all of a message
+//! have the work they claim, and together the work this node asks for. What a peer withholds keeps nothing back that
+//! another has.
 
 mod address_book;
+mod asked;
 mod bans;
 mod compact;
 mod connection;

@@ -11,6 +11,7 @@ mod message;
 mod tests;
 
 pub use compact::{BlockTxn, BlockTxnRequest, CompactBlock, MAX_BLOCK_TXS, ShortId, ShortIds};
+pub(crate) use frame::envelope;
 pub use frame::{Frame, FrameError, FrameHead, HEAD_BYTES, encode};
 pub use message::{
     Hello, Inventory, MAX_ADDRESSES, MAX_HEADERS, MAX_INVENTORY, MAX_LOCATOR, Message, Net,

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gio_coin::MAX_BLOCK_BYTES;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Patience;
+use super::asked::{Asked, Form};
 use super::bans::Offence;
-use super::serve::{Request, serve};
+use super::serve::{Asks, Request, Served, serve};
 use crate::ledger::LedgerHandle;
-use crate::wire::{Frame, FrameError, FrameHead, HEAD_BYTES, Hello, Message, Net, encode};
+use crate::wire::{
+    Frame, FrameError, FrameHead, HEAD_BYTES, Hello, MAX_INVENTORY, Message, Net, encode, envelope,
+};
 
 /// Reaching a node takes no longer where nodes are.
 const DIAL: Duration = Duration::from_secs(5);
@@ -24,10 +28,15 @@ const DIAL: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(60);
 /// Small messages that may wait for the socket; a peer that reads none of them is hung up on.
 const CONTROL: usize = 256;
-/// Served messages that may wait: blocks are large.
-const BULK: usize = 2;
+/// Served messages that may wait: blocks are large, and another is being written.
+const BULK: usize = 1;
 /// Requests that may wait to be served: more than one downloader has open at a time.
 const REQUESTS: usize = 64;
+/// Blocks, transactions and positions they may name together: what two announcements can bring about.
+const REQUESTED: usize = 2 * MAX_INVENTORY;
+/// Bytes of messages that may be decoded and not judged yet, of all peers together. The worst take 24 times as much
+/// memory as they have bytes.
+pub(super) const ROOM: usize = 2 * MAX_BLOCK_BYTES;
 /// Older programs speak otherwise.
 const VERSION_MIN: u32 = 70_012;
 
@@ -43,8 +52,12 @@ pub(super) enum Event {
         control: mpsc::Sender<Message>,
         hello: Hello,
     },
-    /// The peer said something the manager must judge.
-    Said { id: PeerId, message: Message },
+    /// The peer said something the manager must judge; its room is free again once that is done.
+    Said {
+        id: PeerId,
+        message: Message,
+        room: OwnedSemaphorePermit,
+    },
     /// The peer did something wrong.
     Offended {
         id: PeerId,
@@ -65,6 +78,8 @@ pub(super) struct Shared {
     pub(super) listening: SocketAddr,
     pub(super) ledger: LedgerHandle,
     pub(super) events: mpsc::Sender<Event>,
+    /// For messages that are decoded; see [`ROOM`].
+    pub(super) room: Arc<Semaphore>,
     pub(super) min_work: gio_coin::Work,
     pub(super) patience: Patience,
     /// Messages with short ids made so far.
@@ -176,7 +191,9 @@ impl Connection {
         outbound: bool,
     ) -> Ending {
         let patience = self.shared.patience.greeting;
-        let greeting = timeout(patience, self.greet(&mut reader, &mut writer, outbound)).await;
+        let asked = Asked::default();
+        let greeting = self.greet(&mut reader, &mut writer, (&asked, outbound));
+        let greeting = timeout(patience, greeting).await;
         let hello = match greeting {
             Ok(Ok(hello)) => hello,
             Ok(Err(ending)) => return ending,
@@ -184,7 +201,8 @@ impl Connection {
         };
         let (control, controls) = mpsc::channel(CONTROL);
         let (bulk, bulks) = mpsc::channel(BULK);
-        let (requests, asked) = mpsc::channel(REQUESTS);
+        let (requests, waiting) = mpsc::channel(REQUESTS);
+        let requests = Asks::new(requests, REQUESTED);
         let arrived = Event::Arrived {
             id: self.id,
             control: control.clone(),
@@ -194,9 +212,9 @@ impl Connection {
             return quiet("the node stops");
         }
         tokio::select! {
-            ending = self.read(&mut reader, &control, &requests) => ending,
-            ending = self.write(&mut writer, controls, bulks) => ending,
-            () = serve(&self.shared, asked, bulk) => quiet("nothing more is served"),
+            ending = self.read(&mut reader, &asked, (&control, &requests)) => ending,
+            ending = self.write(&mut writer, &asked, (controls, bulks)) => ending,
+            () = serve(&self.shared, waiting, bulk) => quiet("nothing more is served"),
         }
     }
 
@@ -220,7 +238,7 @@ impl Connection {
         &self,
         reader: &mut OwnedReadHalf,
         writer: &mut OwnedWriteHalf,
-        outbound: bool,
+        (asked, outbound): (&Asked, bool),
     ) -> Result<Hello, Ending> {
         let height = self
             .shared
@@ -233,7 +251,7 @@ impl Connection {
         if outbound {
             self.say(writer, &ours).await?;
         }
-        let Message::Version(hello) = self.hear(reader).await? else {
+        let (Message::Version(hello), _) = self.hear(reader, asked).await? else {
             return Err(Ending::Offence(Offence::BadMessage, "no greeting first"));
         };
         if hello.nonce == self.shared.nonce {
@@ -246,7 +264,7 @@ impl Connection {
             self.say(writer, &ours).await?;
         }
         self.say(writer, &Message::Verack).await?;
-        match self.hear(reader).await? {
+        match self.hear(reader, asked).await?.0 {
             Message::Verack => Ok(hello),
             _ => Err(Ending::Offence(
                 Offence::BadMessage,
@@ -256,16 +274,23 @@ impl Connection {
     }
 
     async fn say(&self, writer: &mut OwnedWriteHalf, message: &Message) -> Result<(), Ending> {
-        let bytes = encode(message, self.shared.magic);
+        self.send(writer, &encode(message, self.shared.magic)).await
+    }
+
+    async fn send(&self, writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Ending> {
         let patience = self.shared.patience.message;
-        match timeout(patience, writer.write_all(&bytes)).await {
+        match timeout(patience, writer.write_all(bytes)).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(Ending::Offence(Offence::Slow, "it does not read")),
         }
     }
 
-    /// The next message this version knows.
-    async fn hear(&self, reader: &mut OwnedReadHalf) -> Result<Message, Ending> {
+    /// The next message this version knows, but for blocks nobody asked for; and the room it takes.
+    async fn hear(
+        &self,
+        reader: &mut OwnedReadHalf,
+        asked: &Asked,
+    ) -> Result<(Message, OwnedSemaphorePermit), Ending> {
         loop {
             let mut head = [0; HEAD_BYTES];
             let patience = self.shared.patience;
@@ -274,50 +299,62 @@ impl Connection {
                 Err(_) => return Err(quiet("the peer is silent")),
             };
             let head = FrameHead::decode(&head, self.shared.magic)?;
-            // Grows with what came: announcing much costs nothing here.
-            let mut payload = Vec::new();
-            let mut part = reader.take(head.length as u64);
-            match timeout(patience.message, part.read_to_end(&mut payload)).await {
-                Ok(Ok(length)) if length == head.length => {}
-                Ok(Ok(_)) => return Err(quiet("the peer left within a message")),
-                Ok(Err(error)) => return Err(error.into()),
+            let payload = match timeout(patience.message, payload(reader, &head, asked)).await {
+                Ok(payload) => payload?,
                 Err(_) => return Err(Ending::Offence(Offence::Slow, "it sends too slowly")),
-            }
+            };
+            let Some(payload) = payload else {
+                let why = format!("a `{}` nobody asked for", head.name);
+                let (id, offence) = (self.id, Offence::UnaskedBlock);
+                let offended = Event::Offended { id, offence, why };
+                if self.shared.events.send(offended).await.is_err() {
+                    return Err(quiet("the node stops"));
+                }
+                continue;
+            };
+            let room = self.room(payload.len()).await?;
             if let Frame::Known(message) = head.message(&payload)? {
-                return Ok(*message);
+                return Ok((*message, room));
             }
         }
+    }
+
+    /// Waits for room to decode a message.
+    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Ending> {
+        let bytes = u32::try_from(bytes.clamp(1, ROOM)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.shared.room).acquire_many_owned(bytes);
+        room.await.map_err(|_| quiet("the node stops"))
     }
 
     async fn read(
         &self,
         reader: &mut OwnedReadHalf,
-        control: &mpsc::Sender<Message>,
-        requests: &mpsc::Sender<Request>,
+        asked: &Asked,
+        (control, requests): (&mpsc::Sender<Message>, &Asks),
     ) -> Ending {
         loop {
-            let message = match self.hear(reader).await {
-                Ok(message) => message,
+            let (message, room) = match self.hear(reader, asked).await {
+                Ok(heard) => heard,
                 Err(ending) => return ending,
             };
             let done = match message {
                 Message::Ping(nonce) => control.try_send(Message::Pong(nonce)).is_ok(),
                 Message::Pong(_) => true,
-                Message::GetData(items) => requests.try_send(Request::Data(items)).is_ok(),
-                Message::GetBlockTxn(request) => {
-                    requests.try_send(Request::BlockTxn(request)).is_ok()
-                }
+                Message::GetData(items) => requests.put(Request::Data(items)),
+                Message::GetBlockTxn(request) => requests.put(Request::BlockTxn(request)),
                 Message::GetHeaders { locator, stop } => {
-                    let request = Request::Headers { locator, stop };
-                    requests.try_send(request).is_ok()
+                    requests.put(Request::Headers { locator, stop })
                 }
                 Message::Version(_) | Message::Verack => {
                     return Ending::Offence(Offence::BadMessage, "a second greeting");
                 }
                 message => {
+                    if let Message::NotFound(items) = &message {
+                        asked.forget(items);
+                    }
                     let id = self.id;
-                    let said = self.shared.events.send(Event::Said { id, message });
-                    said.await.is_ok()
+                    let said = Event::Said { id, message, room };
+                    self.shared.events.send(said).await.is_ok()
                 }
             };
             if !done {
@@ -329,23 +366,62 @@ impl Connection {
     async fn write(
         &self,
         writer: &mut OwnedWriteHalf,
-        mut controls: mpsc::Receiver<Message>,
-        mut bulks: mpsc::Receiver<Message>,
+        asked: &Asked,
+        (mut controls, mut bulks): (mpsc::Receiver<Message>, mpsc::Receiver<Served>),
     ) -> Ending {
         loop {
             let next = tokio::select! {
                 biased;
                 next = controls.recv() => next,
-                next = bulks.recv() => next,
+                next = bulks.recv() => match next {
+                    Some(Served { name, payload }) => {
+                        let bytes = envelope(name, &payload, self.shared.magic);
+                        drop(payload);
+                        if let Err(ending) = self.send(writer, &bytes).await {
+                            return ending;
+                        }
+                        continue;
+                    }
+                    None => None,
+                },
                 () = tokio::time::sleep(PING) => Some(Message::Ping(self.id)),
             };
             let Some(message) = next else {
                 return quiet("hung up");
             };
+            // Before it is sent: the answer may come at once.
+            asked.note(&message);
             if let Err(ending) = self.say(writer, &message).await {
                 return ending;
             }
         }
+    }
+}
+
+/// The payload of a message. `None` for a block nobody asked for: its bytes are passed over and never kept.
+async fn payload(
+    reader: &mut OwnedReadHalf,
+    head: &FrameHead,
+    asked: &Asked,
+) -> Result<Option<Vec<u8>>, Ending> {
+    // Grows with what came: announcing much costs nothing here.
+    let mut payload = Vec::new();
+    let mut part = reader.take(head.length as u64);
+    let mut is_wanted = true;
+    if let Some(form) = Form::of(&head.name) {
+        let mut start = (&mut part).take(form.name_bytes() as u64);
+        start.read_to_end(&mut payload).await?;
+        is_wanted = asked.takes(form, &payload);
+    }
+    let start = payload.len();
+    let rest = match is_wanted {
+        true => part.read_to_end(&mut payload).await?,
+        false => usize::try_from(tokio::io::copy(&mut part, &mut tokio::io::sink()).await?)
+            .unwrap_or(usize::MAX),
+    };
+    match start.saturating_add(rest) == head.length {
+        true => Ok(is_wanted.then_some(payload)),
+        false => Err(quiet("the peer left within a message")),
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use gio_coin::{BlockHash, Txid};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 use super::address_book::{AddressBook, SavedBook};
 use super::bans::{BAN_SCORE, Bans, Offence};
 use super::compact::Partial;
-use super::connection::{Connection, Event, PeerId, Shared};
+use super::connection::{Connection, Event, PeerId, ROOM, Shared};
 use super::files::{open_book, save};
 use super::presync::Presync;
 use super::{Command, PeerInfo, PeerSettings, PeersError, Stay};
@@ -31,7 +31,7 @@ use crate::wire::{Hello, Inventory, Message};
 pub use compact::CompactCounts;
 use dial::Dial;
 
-/// What connections may have said that the manager has not heard yet. With blocks of two megabytes this bounds memory.
+/// What connections may have said that the manager has not heard yet; [`ROOM`] bounds how large it is.
 const EVENTS: usize = 16;
 /// Connections that come to us.
 const INBOUND_MAX: usize = 64;
@@ -160,6 +160,7 @@ impl Manager {
             listening: listening.unwrap_or(nowhere),
             ledger: ledger.clone(),
             events: said,
+            room: Arc::new(Semaphore::new(ROOM)),
             min_work: settings.min_work,
             patience: settings.patience,
             compacted: AtomicU64::new(0),
@@ -291,7 +292,11 @@ impl Manager {
     async fn hear(&mut self, event: Event) -> Result<(), PeersError> {
         match event {
             Event::Arrived { id, control, hello } => self.arrive(id, control, hello).await,
-            Event::Said { id, message } => self.judge(id, message).await,
+            Event::Said { id, message, room } => {
+                let judged = self.judge(id, message).await;
+                drop(room);
+                judged
+            }
             Event::Offended { id, offence, why } => {
                 self.offend(id, offence, &why);
                 Ok(())

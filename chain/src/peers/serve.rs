@@ -3,8 +3,10 @@
 //! Each connection serves by itself, one thing at a time: a peer that asks for much waits for its own socket and for
 //! nobody else's.
 
+use std::sync::Arc;
+
 use gio_coin::{BlockHash, Header};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::compact::answer;
 use super::connection::Shared;
@@ -29,58 +31,130 @@ pub(super) enum Request {
 /// request for a few of their transactions costs reading a whole block.
 const COMPACT_DEPTH: u32 = 10;
 
+impl Request {
+    /// How many things it names.
+    const fn len(&self) -> usize {
+        match self {
+            Self::Data(items) => items.len(),
+            Self::Headers { locator, .. } => locator.len(),
+            Self::BlockTxn(request) => request.positions.len(),
+        }
+    }
+}
+
+/// A request that waits, and the share of the limit it takes until it is served.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    request: Request,
+    _share: OwnedSemaphorePermit,
+}
+
+/// Where a peer's requests wait.
+#[derive(Debug)]
+pub(super) struct Asks {
+    requests: mpsc::Sender<Waiting>,
+    names: Arc<Semaphore>,
+}
+
+impl Asks {
+    /// Room for requests that together name at most so many things.
+    pub(super) fn new(requests: mpsc::Sender<Waiting>, names: usize) -> Self {
+        let names = Arc::new(Semaphore::new(names));
+        Self { requests, names }
+    }
+
+    /// Lets a request wait; false if that would be too much.
+    pub(super) fn put(&self, request: Request) -> bool {
+        let Ok(names) = u32::try_from(request.len()) else {
+            return false;
+        };
+        let share = Arc::clone(&self.names).try_acquire_many_owned(names);
+        share.is_ok_and(|share| {
+            let _share = share;
+            self.requests.try_send(Waiting { request, _share }).is_ok()
+        })
+    }
+}
+
+/// A message on its way to the socket, as bytes: decoded it could take 24 times as many.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) name: &'static str,
+    pub(super) payload: Vec<u8>,
+}
+
+impl From<Message> for Served {
+    fn from(message: Message) -> Self {
+        Self {
+            name: message.name(),
+            payload: message.payload(),
+        }
+    }
+}
+
 /// Serves until the node stops or the connection ends.
+///
+/// # Security
+/// An answer is made only once there is a place for it: of a peer that does not read one waits while one is written.
 pub(super) async fn serve(
     shared: &Shared,
-    mut asked: mpsc::Receiver<Request>,
-    bulk: mpsc::Sender<Message>,
+    mut waiting: mpsc::Receiver<Waiting>,
+    bulk: mpsc::Sender<Served>,
 ) {
-    while let Some(request) = asked.recv().await {
+    while let Some(Waiting { request, _share }) = waiting.recv().await {
         let served = match request {
             Request::Data(items) => serve_data(shared, items, &bulk).await,
             Request::BlockTxn(request) => serve_block_txn(shared, request, &bulk).await,
             Request::Headers { locator, stop } => {
-                let min_work = shared.min_work;
-                let found = shared.ledger.call(move |ledger| {
-                    let known = ledger.chain().headers().work(&ledger.chain().tip());
-                    match known {
-                        // Whoever is still catching up would only look as if it had little work.
-                        Some(work) if work >= min_work => headers_after(ledger, &locator, &stop),
-                        _ => Vec::new(),
-                    }
-                });
-                match found.await {
-                    Ok(headers) => bulk.send(Message::Headers(headers)).await.is_ok(),
-                    Err(_) => false,
-                }
+                serve_headers(shared, (locator, stop), &bulk).await
             }
         };
-        if !served {
+        if served.is_none() {
             return;
         }
     }
 }
 
+async fn serve_headers(
+    shared: &Shared,
+    (locator, stop): (Vec<BlockHash>, BlockHash),
+    bulk: &mpsc::Sender<Served>,
+) -> Option<()> {
+    let place = bulk.reserve().await.ok()?;
+    let min_work = shared.min_work;
+    let found = shared.ledger.call(move |ledger| {
+        let known = ledger.chain().headers().work(&ledger.chain().tip());
+        match known {
+            // Whoever is still catching up would only look as if it had little work.
+            Some(work) if work >= min_work => headers_after(ledger, &locator, &stop),
+            _ => Vec::new(),
+        }
+    });
+    let headers = found.await.ok()?;
+    place.send(Message::Headers(headers).into());
+    Some(())
+}
+
 async fn serve_block_txn(
     shared: &Shared,
     request: BlockTxnRequest,
-    bulk: &mpsc::Sender<Message>,
-) -> bool {
+    bulk: &mpsc::Sender<Served>,
+) -> Option<()> {
+    let place = bulk.reserve().await.ok()?;
     let found = shared.ledger.call(move |ledger| {
         let block = Inventory::Block(request.block);
-        match find(ledger, block, 0) {
+        let message = match find(ledger, block, 0) {
             Some(Message::Block(block)) if is_recent(ledger, &request.block) => {
                 answer(&block, &request).map(Message::BlockTxn)
             }
             // Old, or not here.
             other => Some(other.unwrap_or(Message::NotFound(vec![block]))),
-        }
+        };
+        message.map(Served::from)
     });
-    match found.await {
-        Ok(Some(message)) => bulk.send(message).await.is_ok(),
-        // Positions the block does not have: nothing more is said to who asks for them.
-        Ok(None) | Err(_) => false,
-    }
+    // None for positions the block does not have: nothing more is said to who asks for them.
+    place.send(found.await.ok()??);
+    Some(())
 }
 
 fn is_recent(ledger: &Ledger, id: &BlockHash) -> bool {
@@ -88,24 +162,30 @@ fn is_recent(ledger: &Ledger, id: &BlockHash) -> bool {
     height.is_some_and(|height| height + COMPACT_DEPTH > ledger.chain().tip_height())
 }
 
-async fn serve_data(shared: &Shared, items: Vec<Inventory>, bulk: &mpsc::Sender<Message>) -> bool {
+async fn serve_data(
+    shared: &Shared,
+    items: Vec<Inventory>,
+    bulk: &mpsc::Sender<Served>,
+) -> Option<()> {
     let mut missing = Vec::new();
     for item in items {
+        let place = bulk.reserve().await.ok()?;
         let nonce = shared.next_nonce();
-        let found = shared.ledger.call(move |ledger| find(ledger, item, nonce));
-        let Ok(found) = found.await else {
-            return false;
-        };
-        match found {
-            Some(message) => {
-                if bulk.send(message).await.is_err() {
-                    return false;
-                }
+        let found = shared
+            .ledger
+            .call(move |ledger| find(ledger, item, nonce).map(Served::from));
+        match found.await.ok()? {
+            Some(served) => {
+                place.send(served);
             }
             None => missing.push(item),
         }
     }
-    missing.is_empty() || bulk.send(Message::NotFound(missing)).await.is_ok()
+    if !missing.is_empty() {
+        let place = bulk.reserve().await.ok()?;
+        place.send(Message::NotFound(missing).into());
+    }
+    Some(())
 }
 
 fn find(ledger: &Ledger, item: Inventory, nonce: u64) -> Option<Message> {

@@ -136,15 +136,23 @@ impl FrameHead {
 /// Never: messages are far below 4 GiB and their names below 12 bytes.
 #[must_use]
 pub fn encode(message: &Message, magic: [u8; 4]) -> Vec<u8> {
-    let payload = message.payload();
+    envelope(message.name(), &message.payload(), magic)
+}
+
+/// A payload in the envelope of a message of this name.
+///
+/// # Panics
+/// If the name has more than 12 bytes or the payload 4 GiB: no message does.
+#[must_use]
+pub(crate) fn envelope(message: &str, payload: &[u8], magic: [u8; 4]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("messages are far below 4 GiB");
     let mut bytes = Vec::with_capacity(HEAD_BYTES + payload.len());
     bytes.extend(magic);
     let mut name = [0; 12];
-    name[..message.name().len()].copy_from_slice(message.name().as_bytes());
+    name[..message.len()].copy_from_slice(message.as_bytes());
     bytes.extend(name);
     bytes.extend(length.to_le_bytes());
-    bytes.extend(&sha256d(&payload)[..4]);
+    bytes.extend(&sha256d(payload)[..4]);
     bytes.extend(payload);
     bytes
 }

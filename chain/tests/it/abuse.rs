@@ -4,15 +4,44 @@
     reason = "a test may end at the first thing that is wrong"
 )]
 
-use gio_chain::Command;
-use gio_chain::wire::{MAX_HEADERS, Message};
-use gio_coin::{CompactTarget, Work};
+use std::time::Duration;
 
+use gio_chain::wire::{Inventory, MAX_HEADERS, MAX_INVENTORY, Message, encode};
+use gio_chain::{Clock, Command, Patience};
+use gio_coin::{Block, BlockHash, CompactTarget, Work, sha256d};
+use serde_json::json;
+
+use super::daemon::Daemon;
 use super::forge::Forge;
 use super::peers::{Node, Stranger, spam, until};
 
+/// Connections one address may have.
+const PER_HOST: usize = 16;
+/// A receive buffer that a large block does not fit in.
+const SMALL: u32 = 64 << 10;
+/// An address of this machine.
+const HERE: [u8; 4] = [127, 0, 0, 1];
+
 async fn connections(node: &Node) -> usize {
     node.peers.ask(Command::Peers).await.unwrap().len()
+}
+
+async fn give(node: &Node, block: &Block) {
+    let block = block.clone();
+    let given = node.ledger.call(move |ledger| {
+        ledger.add_block(&block).unwrap();
+    });
+    given.await.unwrap();
+}
+
+/// A message in its envelope, whatever its payload is.
+fn envelope(name: &str, payload: &[u8], magic: [u8; 4]) -> Vec<u8> {
+    let mut bytes = magic.to_vec();
+    bytes.extend(name.bytes().chain(std::iter::repeat(0)).take(12));
+    bytes.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
+    bytes.extend(&sha256d(payload)[..4]);
+    bytes.extend(payload);
+    bytes
 }
 
 #[tokio::test]
@@ -56,4 +85,137 @@ async fn a_header_without_its_body_holds_up_no_other_block() {
     for node in nodes {
         node.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_block_nobody_asked_for_is_not_looked_at() {
+    let mut forge = Forge::new();
+    let block = forge.block(forge.genesis(), vec![]);
+    let node = Node::start(&forge, 1, Work::ZERO).await;
+    for name in ["block", "cmpctblock", "blocktxn"] {
+        let mut stranger = Stranger::greeted(&node, &forge).await;
+        // Were it looked at, its bytes would be a reason to ban.
+        let payload = [&block.encode()[..], &[7; 100_000]].concat();
+        let mut bytes = envelope(name, &payload, forge.params.magic);
+        bytes[20] ^= 1;
+        stranger.write(&bytes).await;
+        stranger.say(&Message::Ping(5)).await;
+        assert_eq!(stranger.hears("pong").await, Message::Pong(5));
+        until("it counts", async || {
+            let peers = node.peers.ask(Command::Peers).await.unwrap();
+            peers.iter().any(|peer| peer.banscore == 10)
+        })
+        .await;
+        drop(stranger);
+        until("it leaves", async || connections(&node).await == 0).await;
+    }
+    assert!(!node.bans_loopback().await);
+    node.stop().await;
+}
+
+fn daemon(folder: &tempfile::TempDir) -> Daemon {
+    let mut daemon = Daemon::init(folder.path().join("node"));
+    daemon.start(&[]);
+    daemon
+}
+
+#[tokio::test]
+async fn messages_that_grow_when_decoded_wait_for_room() {
+    // 24 bytes in memory for each of its two million.
+    const EMPTY_ITEMS: usize = 990_000;
+    let forge = Forge::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = daemon(&folder);
+    let before = node.peak_kilobytes();
+    let mut grows = forge.params.genesis.clone();
+    let mut transaction = grows.transactions[0].clone();
+    transaction.inputs[0].witness = vec![vec![]; EMPTY_ITEMS];
+    grows.transactions = vec![transaction; 2];
+    let payload = grows.encode();
+    drop(grows);
+    // All are asked before the first is banned, and the others with it.
+    let mut asked = Vec::new();
+    for salt in (1..).take(PER_HOST) {
+        let mut stranger = Stranger::from(HERE, SMALL, node.peers, &forge).await;
+        let headers = spam(&forge, 1, salt);
+        stranger.say(&Message::Headers(headers.clone())).await;
+        stranger.hears("getdata").await;
+        asked.push((stranger, headers[0]));
+    }
+    let mut sending = tokio::task::JoinSet::new();
+    for (mut stranger, header) in asked {
+        let payload = [&header.encode()[..], &payload[80..]].concat();
+        let bytes = envelope("block", &payload, forge.params.magic);
+        sending.spawn(async move {
+            stranger.write(&bytes).await;
+            stranger.is_hung_up_on().await;
+        });
+    }
+    sending.join_all().await;
+    let grown = node.peak_kilobytes() - before;
+    assert!(grown < 300 << 10, "{grown} kilobytes for sixteen blocks");
+    node.stop();
+}
+
+/// A node with a large block, and the id of that.
+async fn with_fat_block(forge: &mut Forge, message: Duration) -> (Node, BlockHash) {
+    let patience = Patience {
+        message,
+        ..Patience::default()
+    };
+    let times = (Clock::system(), patience);
+    let node = Node::start_with(forge, 1, Work::ZERO, times).await;
+    let fat = forge.fat_block(forge.genesis(), 900_000);
+    give(&node, &fat).await;
+    (node, fat.id())
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_hung_up_on_and_banned() {
+    let mut forge = Forge::new();
+    let (node, fat) = with_fat_block(&mut forge, Duration::from_secs(2)).await;
+    let mut stranger = Stranger::from(HERE, SMALL, node.address, &forge).await;
+    let want = Message::GetData(vec![Inventory::Block(fat); 8]);
+    stranger.say(&want).await;
+    until("a ban", async || node.bans_loopback().await).await;
+    until("its place is free", async || connections(&node).await == 0).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn peers_that_do_not_read_cost_little_memory() {
+    let mut forge = Forge::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = daemon(&folder);
+    let fat = forge.fat_block(forge.genesis(), 900_000);
+    let block = hex::encode(fat.encode());
+    assert_eq!(node.call("submitblock", json!([block])), json!(null));
+    let before = node.peak_kilobytes();
+    let want = Message::GetData(vec![Inventory::Block(fat.id()); MAX_INVENTORY]);
+    let want = encode(&want, forge.params.magic);
+    let mut quiet = Vec::new();
+    let mut sending = tokio::task::JoinSet::new();
+    for number in 0..PER_HOST {
+        let mut stranger = Stranger::from(HERE, SMALL, node.peers, &forge).await;
+        stranger.write(&want).await;
+        if number % 2 == 0 {
+            quiet.push(stranger);
+            continue;
+        }
+        let want = want.clone();
+        sending.spawn(async move {
+            for _ in 0..60 {
+                stranger.write(&want).await;
+            }
+            stranger
+        });
+    }
+    let _flooding = sending.join_all().await;
+    until("who asks for too much is hung up on", async || {
+        node.call("getconnectioncount", json!([])) == json!(quiet.len())
+    })
+    .await;
+    let grown = node.peak_kilobytes() - before;
+    assert!(grown < 96 << 10, "{grown} kilobytes for sixteen strangers");
+    node.stop();
 }

@@ -138,9 +138,18 @@ impl Daemon {
 
     /// Memory of the process.
     pub(crate) fn resident_kilobytes(&self) -> u64 {
+        self.kilobytes("VmRSS")
+    }
+
+    /// The most memory the process ever had.
+    pub(crate) fn peak_kilobytes(&self) -> u64 {
+        self.kilobytes("VmHWM")
+    }
+
+    fn kilobytes(&self, what: &str) -> u64 {
         let id = self.child.as_ref().expect("a running node").id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
-        let line = status.lines().find(|line| line.starts_with("VmRSS"));
+        let line = status.lines().find(|line| line.starts_with(what));
         let digits = line.and_then(|line| line.split_whitespace().nth(1));
         digits
             .and_then(|digits| digits.parse().ok())

@@ -91,6 +91,28 @@ impl Forge {
         block
     }
 
+    /// A block after `parent` that is large and no more.
+    pub(crate) fn fat_block(&mut self, parent: BlockHash, bytes: usize) -> Block {
+        let (below, before) = &self.blocks[&parent];
+        let (height, before) = (below + 1, before.header);
+        let mut noise = vec![0; bytes];
+        noise[0] = opcode::OP_RETURN;
+        let script_pubkey = Script::new(noise);
+        let (value, link) = (Gio::ZERO, Link::NONE);
+        let noise = TxOut {
+            value,
+            script_pubkey,
+            link,
+        };
+        self.made += 1;
+        let first = coinbase(height, &self.made.to_le_bytes(), vec![noise]);
+        let block = assemble(parent, before.time + 60, before.bits, first, vec![]);
+        let mut block = block.expect("there is one transaction");
+        block.header = mine(block.header, 0..=u32::MAX).expect("every second nonce is good");
+        self.blocks.insert(block.id(), (height, block.clone()));
+        block
+    }
+
     /// So many empty blocks after `parent`.
     pub(crate) fn grow(&mut self, parent: BlockHash, count: u32) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();

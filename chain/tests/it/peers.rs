@@ -15,7 +15,7 @@ use gio_chain::{
 };
 use gio_coin::{BlockHash, Header, Work, mine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Node {
     pub(crate) ledger: LedgerHandle,
     pub(crate) peers: PeersHandle,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -40,6 +40,20 @@ impl Node {
     }
 
     pub(crate) async fn start_at(forge: &Forge, tag: u8, min_work: Work, clock: Clock) -> Self {
+        let patience = Patience {
+            // Tests do not wait a minute.
+            message: Duration::from_secs(2),
+            ..Patience::default()
+        };
+        Self::start_with(forge, tag, min_work, (clock, patience)).await
+    }
+
+    pub(crate) async fn start_with(
+        forge: &Forge,
+        tag: u8,
+        min_work: Work,
+        (clock, patience): (Clock, Patience),
+    ) -> Self {
         let (folder, chain) = forge.chain();
         let ledger = Ledger::new(chain, [tag; 8]).with_clock(clock);
         let (ledger, work) = LedgerHandle::new(ledger);
@@ -57,11 +71,7 @@ impl Node {
             bans: folder.path().join("bans.json"),
             agent: "/test/".to_owned(),
             nonce: u64::from(tag),
-            patience: Patience {
-                // Tests do not wait a minute.
-                message: Duration::from_secs(2),
-                ..Patience::default()
-            },
+            patience,
         };
         let manager = Manager::start(settings, ledger.clone(), commands, stop.clone());
         let manager = manager.await.unwrap();
@@ -146,8 +156,21 @@ impl Stranger {
         Self { socket, magic }
     }
 
+    /// One that comes from an address of this machine and takes only so much before it reads.
+    pub(crate) async fn from(ip: [u8; 4], buffer: u32, node: SocketAddr, forge: &Forge) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(buffer).unwrap();
+        socket.bind(SocketAddr::from((ip, 0))).unwrap();
+        let socket = socket.connect(node).await.unwrap();
+        let magic = forge.params.magic;
+        Self { socket, magic }.greets().await
+    }
+
     pub(crate) async fn greeted(node: &Node, forge: &Forge) -> Self {
-        let mut stranger = Self::connect(node, forge).await;
+        Self::connect(node, forge).await.greets().await
+    }
+
+    async fn greets(mut self) -> Self {
         let nowhere = Net {
             services: 1,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -163,10 +186,10 @@ impl Stranger {
             height: 0,
             relay: true,
         };
-        stranger.say(&Message::Version(hello)).await;
-        stranger.say(&Message::Verack).await;
-        stranger.hears("getheaders").await;
-        stranger
+        self.say(&Message::Version(hello)).await;
+        self.say(&Message::Verack).await;
+        self.hears("getheaders").await;
+        self
     }
 
     pub(crate) async fn say(&mut self, message: &Message) {
