@@ -56,6 +56,9 @@ const ADDRESSES_PER_PEER: usize = 2000;
 /// Transactions remembered as asked for or refused; then all are forgotten, and some asked for once more.
 const SEEN_TXS_MAX: usize = 20_000;
 
+/// Blocks not connected yet of which is remembered who brought them: twice as many as are fetched ahead.
+const BROUGHT_MAX: usize = 1024;
+
 /// A connected peer.
 #[derive(Debug)]
 struct Peer {
@@ -109,6 +112,8 @@ pub struct Manager {
     manual: BTreeMap<SocketAddr, Dial>,
     active: bool,
     seen_txs: BTreeSet<Txid>,
+    /// Who brought blocks that are not connected yet.
+    brought: BTreeMap<BlockHash, (PeerId, SocketAddr)>,
     clocks: PeerClocks,
     compact: CompactCounts,
     asked_again: Instant,
@@ -184,6 +189,7 @@ impl Manager {
             bans,
             active: true,
             seen_txs: BTreeSet::new(),
+            brought: BTreeMap::new(),
             clocks: PeerClocks::default(),
             compact: CompactCounts::default(),
             asked_again: now,
@@ -399,11 +405,16 @@ impl Manager {
         info!(%address, ?offence, score, why, "a peer did something wrong");
         if score >= BAN_SCORE {
             slot.hang_up.cancel();
-            if !self.manual.contains_key(&address) {
-                warn!(%address, why, "a peer is banned");
-                self.bans.add(address.ip(), self.shared.now());
-                self.save_bans();
-            }
+            self.ban(address, why);
+        }
+    }
+
+    /// Bans an address, unless it was chosen by hand.
+    fn ban(&mut self, address: SocketAddr, why: &str) {
+        if !self.manual.contains_key(&address) {
+            warn!(%address, why, "a peer is banned");
+            self.bans.add(address.ip(), self.shared.now());
+            self.save_bans();
         }
     }
 

@@ -134,19 +134,37 @@ pub(super) enum Kept {
     Refused(String),
     /// It is not the block its header names: its bytes were mixed up.
     Mutated(String),
-    /// It is kept, but it or a block before it breaks a rule in its place.
+    /// It is kept, but it breaks a rule in its place.
     Broken(String),
     /// The chain cannot go on.
     Fatal(ChainError),
 }
 
-/// A block that was asked for.
-pub(super) fn keep(ledger: &mut Ledger, block: &Block) -> Kept {
-    match ledger.add_block(block) {
-        Ok(added) => match added.invalid.first() {
-            Some((id, broken)) => Kept::Broken(format!("{id}: {}", causes(broken))),
-            None => Kept::Yes,
-        },
+/// What a block brought about.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// What became of it.
+    pub(super) kept: Kept,
+    /// Blocks that waited for it and turned out to break a rule: the fault of those who brought them.
+    pub(super) others: Vec<(BlockHash, String)>,
+}
+
+/// Takes a block that was asked for.
+pub(super) fn keep(ledger: &mut Ledger, block: &Block) -> Outcome {
+    let mut others = Vec::new();
+    let kept = match ledger.add_block(block) {
+        Ok(added) => {
+            let mut kept = Kept::Yes;
+            for (id, broken) in added.invalid {
+                let why = format!("{id}: {}", causes(&broken));
+                if id == block.id() {
+                    kept = Kept::Broken(why);
+                } else {
+                    others.push((id, why));
+                }
+            }
+            kept
+        }
         Err(AddBlockError::Chain(error) | AddBlockError::Header(AddHeadersError::Chain(error))) => {
             Kept::Fatal(error)
         }
@@ -156,7 +174,8 @@ pub(super) fn keep(ledger: &mut Ledger, block: &Block) -> Kept {
             }
             _ => Kept::Refused(causes(&error)),
         },
-    }
+    };
+    Outcome { kept, others }
 }
 
 /// A peer that could be asked for blocks.

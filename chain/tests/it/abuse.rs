@@ -157,6 +157,78 @@ async fn messages_that_grow_when_decoded_wait_for_room() {
     node.stop();
 }
 
+#[tokio::test]
+async fn nobody_pays_for_a_block_that_another_brought() {
+    let mut forge = Forge::new();
+    let node = Node::start(&forge, 1, Work::ZERO).await;
+    let good = forge.block(forge.genesis(), vec![]);
+    // It pays its miner more than there is: that shows only once the block before it is here.
+    let bad = forge.block_paying(good.id(), 100_000_000_001, vec![]);
+    let mut honest = Stranger::greeted(&node, &forge).await;
+    honest.say(&Message::Headers(vec![good.header])).await;
+    honest.hears("getdata").await;
+    let mut evil = Stranger::greeted(&node, &forge).await;
+    let both = vec![good.header, bad.header];
+    evil.say(&Message::Headers(both)).await;
+    let asked = evil.hears("getdata").await;
+    let expected = Inventory::Block(bad.id());
+    assert_eq!(asked, Message::GetData(vec![expected]));
+    evil.say(&Message::Block(bad.clone())).await;
+    let kept = bad.id();
+    until("the bad block is kept", async || {
+        let has = node
+            .ledger
+            .call(move |ledger| ledger.chain().headers().has_body(&kept));
+        has.await.unwrap()
+    })
+    .await;
+    honest.say(&Message::Block(good.clone())).await;
+    evil.is_hung_up_on().await;
+    until("a ban", async || node.bans_loopback().await).await;
+    node.reaches(good.id()).await;
+    honest.say(&Message::Ping(5)).await;
+    assert_eq!(honest.hears("pong").await, Message::Pong(5));
+    let peers = node.peers.ask(Command::Peers).await.unwrap();
+    let scores: Vec<u32> = peers.iter().map(|peer| peer.banscore).collect();
+    assert_eq!(scores, [0]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_brought_a_bad_block_and_left_is_banned_once_it_shows() {
+    let mut forge = Forge::new();
+    let node = Node::start(&forge, 1, Work::ZERO).await;
+    let good = forge.block(forge.genesis(), vec![]);
+    let bad = forge.block_paying(good.id(), 100_000_000_001, vec![]);
+    let mut evil = Stranger::from([127, 0, 0, 66], SMALL, node.address, &forge).await;
+    let both = vec![good.header, bad.header];
+    evil.say(&Message::Headers(both)).await;
+    evil.hears("getdata").await;
+    evil.say(&Message::Block(bad.clone())).await;
+    let kept = bad.id();
+    until("the bad block is kept", async || {
+        let has = node
+            .ledger
+            .call(move |ledger| ledger.chain().headers().has_body(&kept));
+        has.await.unwrap()
+    })
+    .await;
+    drop(evil);
+    until("it leaves", async || connections(&node).await == 0).await;
+    let mut honest = Stranger::greeted(&node, &forge).await;
+    honest.say(&Message::Headers(vec![good.header])).await;
+    honest.hears("getdata").await;
+    honest.say(&Message::Block(good.clone())).await;
+    node.reaches(good.id()).await;
+    until("a ban", async || {
+        let banned = node.peers.ask(Command::Banned).await.unwrap();
+        banned.iter().any(|(ip, _)| ip.to_string() == "127.0.0.66")
+    })
+    .await;
+    assert!(!node.bans_loopback().await);
+    node.stop().await;
+}
+
 /// A node with a large block, and the id of that.
 async fn with_fat_block(forge: &mut Forge, message: Duration) -> (Node, BlockHash) {
     let patience = Patience {

@@ -96,15 +96,14 @@ impl Manager {
                 return Ok(());
             }
         };
-        let kept = self.ledger.call(move |ledger| sync::keep(ledger, &block));
-        match kept.await? {
-            Kept::Mutated(why) => {
-                debug!(%block_id, why, "a block does not fit together");
-                self.ask_in_full(id, block_id, CompactError::Collision);
-                return Ok(());
-            }
-            kept => self.settle_block(id, block_id, kept)?,
+        let outcome = self.ledger.call(move |ledger| sync::keep(ledger, &block));
+        let outcome = outcome.await?;
+        if let Kept::Mutated(why) = outcome.kept {
+            debug!(%block_id, why, "a block does not fit together");
+            self.ask_in_full(id, block_id, CompactError::Collision);
+            return Ok(());
         }
+        self.settle_block(id, block_id, outcome)?;
         self.fetch().await
     }
 

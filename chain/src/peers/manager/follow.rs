@@ -8,7 +8,7 @@ use gio_coin::{Block, BlockHash, Header, Transaction};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{debug, info};
 
-use super::{ADDRESSES_PER_PEER, IN_FLIGHT_MAX, Manager, PeerId, SEEN_TXS_MAX};
+use super::{ADDRESSES_PER_PEER, BROUGHT_MAX, IN_FLIGHT_MAX, Manager, PeerId, SEEN_TXS_MAX};
 use crate::chain::ChainEvent;
 use crate::ledger::SubmitError;
 use crate::mempool::AdmitError;
@@ -17,7 +17,7 @@ use crate::peers::bans::Offence;
 use crate::peers::compact::Partial;
 use crate::peers::presync::Presync;
 use crate::peers::serve::headers_after;
-use crate::peers::sync::{self, Kept, Placed, Source};
+use crate::peers::sync::{self, Kept, Outcome, Placed, Source};
 use crate::wire::{Inventory, MAX_LOCATOR, Message, Net, PeerAddress};
 
 /// Headers announced one by one; more blocks at once are catching up and only their last is named.
@@ -241,19 +241,48 @@ impl Manager {
         &mut self,
         id: PeerId,
         block: BlockHash,
-        kept: Kept,
+        outcome: Outcome,
     ) -> Result<(), PeersError> {
         if let Some(peer) = self.peer(id) {
             peer.in_flight.remove(&block);
             peer.block_progress = Instant::now();
         }
-        match kept {
-            Kept::Yes => Ok(()),
+        for (other, why) in outcome.others {
+            self.blame(&other, &why);
+        }
+        match outcome.kept {
+            Kept::Yes => {
+                self.remember(id, block);
+                Ok(())
+            }
             Kept::Refused(why) | Kept::Mutated(why) | Kept::Broken(why) => {
                 self.offend(id, Offence::BadBlock, &why);
                 Ok(())
             }
             Kept::Fatal(error) => Err(error.into()),
+        }
+    }
+
+    /// Remembers who brought a block until it is connected: only then is it known to be good.
+    fn remember(&mut self, id: PeerId, block: BlockHash) {
+        if let Some(slot) = self.slots.get(&id) {
+            let address = slot.address;
+            if self.brought.len() >= BROUGHT_MAX {
+                self.brought.pop_first();
+            }
+            self.brought.insert(block, (id, address));
+        }
+    }
+
+    /// A block that was kept turned out to break a rule: whoever brought it pays, there or gone.
+    fn blame(&mut self, block: &BlockHash, why: &str) {
+        let Some((id, address)) = self.brought.remove(block) else {
+            return;
+        };
+        if self.slots.contains_key(&id) {
+            self.offend(id, Offence::BadBlock, why);
+        } else {
+            self.ban(address, why);
         }
     }
 
@@ -268,9 +297,9 @@ impl Manager {
         }
         let is_this = |partial: &mut Partial| partial.id() == block_id;
         peer.partial.take_if(is_this);
-        let kept = self.ledger.call(move |ledger| sync::keep(ledger, &block));
-        let kept = kept.await?;
-        self.settle_block(id, block_id, kept)?;
+        let outcome = self.ledger.call(move |ledger| sync::keep(ledger, &block));
+        let outcome = outcome.await?;
+        self.settle_block(id, block_id, outcome)?;
         self.fetch().await
     }
 
@@ -330,6 +359,11 @@ impl Manager {
         let mut moves = Vec::from_iter(news.ok());
         while let Ok(more) = self.news.try_recv() {
             moves.push(more);
+        }
+        for event in &moves {
+            if let ChainEvent::Connected { id, .. } = event {
+                self.brought.remove(id);
+            }
         }
         // What was refused on another tip may be fine now.
         self.seen_txs.clear();
