@@ -3,6 +3,7 @@
 mod compact;
 mod dial;
 mod follow;
+mod relay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use super::{Command, PeerInfo, PeerSettings, PeersError, Stay};
 use crate::chain::ChainEvent;
 use crate::clock::{PeerClocks, advice};
 use crate::ledger::LedgerHandle;
-use crate::wire::{Hello, Inventory, Message};
+use crate::wire::{Hello, Message};
 pub use compact::CompactCounts;
 use dial::Dial;
 
@@ -84,6 +85,8 @@ struct Peer {
     unconnected: u32,
     addresses: usize,
     told_addresses: bool,
+    /// Transactions it was not told of yet.
+    untold: Vec<Txid>,
 }
 
 /// A connection, greeted or not.
@@ -345,6 +348,7 @@ impl Manager {
             unconnected: 0,
             addresses: 0,
             told_addresses: false,
+            untold: Vec::new(),
         });
         let clock = self.shared.now();
         if outbound {
@@ -484,16 +488,6 @@ impl Manager {
             slot.hang_up.cancel();
             true
         })
-    }
-
-    fn announce_tx(&mut self, txid: Txid, from: Option<PeerId>) {
-        let greeted = self.slots.iter().filter(|(id, slot)| {
-            Some(**id) != from && slot.peer.as_ref().is_some_and(|peer| peer.hello.relay)
-        });
-        let others: Vec<PeerId> = greeted.map(|(id, _)| *id).collect();
-        for id in others {
-            self.tell(id, Message::Inv(vec![Inventory::Tx(txid)]));
-        }
     }
 
     fn save_book(&mut self) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gio_chain::wire::{Inventory, MAX_HEADERS, MAX_INVENTORY, Message, encode};
 use gio_chain::{Clock, Command, Patience};
-use gio_coin::{Block, BlockHash, CompactTarget, Work, sha256d};
+use gio_coin::{Block, BlockHash, CompactTarget, Txid, Work, sha256d};
 use serde_json::json;
 
 use super::daemon::Daemon;
@@ -240,6 +240,41 @@ async fn with_fat_block(forge: &mut Forge, message: Duration) -> (Node, BlockHas
     let fat = forge.fat_block(forge.genesis(), 900_000);
     give(&node, &fat).await;
     (node, fat.id())
+}
+
+#[tokio::test]
+async fn announced_transactions_cut_off_nobody_who_is_receiving_blocks() {
+    // More than the queue to a peer has places for, again and again until its socket is full.
+    const ROUNDS: usize = 8;
+    const ROUND: usize = 400;
+    let mut forge = Forge::new();
+    let (node, fat) = with_fat_block(&mut forge, Duration::from_secs(60)).await;
+    let mut stranger = Stranger::from(HERE, SMALL, node.address, &forge).await;
+    let want = Message::GetData(vec![Inventory::Block(fat); 8]);
+    stranger.say(&want).await;
+    stranger.hears("block").await;
+    let txid = |at: usize| Txid::from_bytes(gio_coin::sha256(&at.to_le_bytes()));
+    for round in 0..ROUNDS {
+        for at in 0..ROUND {
+            let announced = Command::Announce(txid(round * ROUND + at));
+            node.peers.send(announced).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(connections(&node).await, 1);
+    let mut told = Vec::new();
+    while told.len() < ROUNDS * ROUND {
+        let Message::Inv(items) = stranger.hears("inv").await else {
+            unreachable!("asked by name")
+        };
+        told.extend(items);
+    }
+    let expected: Vec<Inventory> = (0..ROUNDS * ROUND)
+        .map(|at| Inventory::Tx(txid(at)))
+        .collect();
+    assert_eq!(told, expected);
+    assert!(!node.bans_loopback().await);
+    node.stop().await;
 }
 
 #[tokio::test]

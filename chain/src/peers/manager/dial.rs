@@ -101,9 +101,10 @@ impl Manager {
         }
     }
 
-    /// Deadlines, dialling, and asking again.
+    /// Dialling, telling of transactions, deadlines, and asking again.
     pub(super) async fn look_at_clock(&mut self) -> Result<(), PeersError> {
         self.reach_out();
+        self.tell_transactions();
         let now = Instant::now();
         for slot in self.slots.values() {
             let Some(peer) = &slot.peer else { continue };
