@@ -15,8 +15,8 @@ mod saved;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) use entry::group;
 use entry::{Entry, Place, Table, is_routable};
+pub(crate) use entry::{Group, group};
 pub(crate) use saved::SavedBook;
 
 /// Addresses told to a peer that asks.

@@ -1,7 +1,7 @@
 //! What peers did wrong, what that costs, and who may not come back.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,18 @@ impl Offence {
     }
 }
 
+/// The machine behind an address: an IPv4 address itself, the first of its /64 for an IPv6 one, because who has one of
+/// these has all.
+pub(crate) fn host(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => {
+            let network = u128::from(v6) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+    }
+}
+
 /// Who may not come back, and until when in Unix seconds. Kept in a file: a ban outlives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -66,12 +78,13 @@ impl Bans {
         let mut bans = Self::default();
         let valid = read.until.into_iter().filter(|(_, until)| *until > now);
         for (ip, until) in valid.take(BANS_MAX) {
-            bans.until.insert(ip, until.min(now + BAN_SECONDS));
+            let until = until.min(now + BAN_SECONDS);
+            bans.until.insert(host(ip), until);
         }
         bans
     }
 
-    /// Bans an address for a day.
+    /// Bans a host for a day.
     pub(crate) fn add(&mut self, ip: IpAddr, now: u64) {
         self.until.retain(|_, until| *until > now);
         if self.until.len() >= BANS_MAX {
@@ -80,12 +93,13 @@ impl Bans {
                 self.until.remove(&ip);
             }
         }
-        self.until.insert(ip, now + BAN_SECONDS);
+        self.until.insert(host(ip), now + BAN_SECONDS);
     }
 
-    /// Whether an address is banned.
+    /// Whether the host of an address is banned.
     pub(crate) fn contains(&self, ip: IpAddr, now: u64) -> bool {
-        self.until.get(&ip).is_some_and(|until| *until > now)
+        let until = self.until.get(&host(ip));
+        until.is_some_and(|until| *until > now)
     }
 
     /// Those banned now, and until when.
@@ -122,6 +136,19 @@ mod tests {
             !bans.contains(ip(7), NOW + 1),
             "the earliest made room for the last"
         );
+    }
+
+    #[test]
+    fn a_ban_of_an_ipv6_address_is_one_of_its_network() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut bans = Bans::default();
+        bans.add(ip("2001:db8:0:1::5"), NOW);
+        assert!(bans.contains(ip("2001:db8:0:1:ffff::7"), NOW));
+        assert!(!bans.contains(ip("2001:db8:0:2::5"), NOW));
+        bans.add(ip("::ffff:20.1.0.7"), NOW);
+        assert!(bans.contains(ip("20.1.0.7"), NOW));
+        assert!(!bans.contains(ip("20.1.0.8"), NOW));
+        assert_eq!(bans.list(NOW).len(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod compact;
 mod dial;
 mod follow;
+mod inbound;
 mod relay;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +35,6 @@ use dial::Dial;
 
 /// What connections may have said that the manager has not heard yet; [`ROOM`] bounds how large it is.
 const EVENTS: usize = 16;
-/// Connections that come to us.
-const INBOUND_MAX: usize = 64;
-/// Of these, how many from one address, so that one machine cannot take all.
-const INBOUND_PER_IP_MAX: usize = 16;
 /// Blocks asked of one peer at a time.
 const IN_FLIGHT_MAX: usize = 8;
 /// A peer that sends none of the blocks it was asked for in this time is replaced.
@@ -85,6 +82,9 @@ struct Peer {
     unconnected: u32,
     addresses: usize,
     told_addresses: bool,
+    /// When it last brought a block or a transaction that was not here.
+    brought_block: Option<Instant>,
+    brought_tx: Option<Instant>,
     /// Transactions it was not told of yet.
     untold: Vec<Txid>,
 }
@@ -255,30 +255,6 @@ impl Manager {
         }
     }
 
-    fn welcome(&mut self, arrived: std::io::Result<(TcpStream, SocketAddr)>) {
-        let (socket, address) = match arrived {
-            Ok(arrived) => arrived,
-            Err(error) => {
-                warn!(%error, "cannot accept a connection");
-                return;
-            }
-        };
-        let ip = address.ip();
-        let inbound = self.slots.values().filter(|slot| !slot.outbound);
-        let (mut all, mut same) = (0, 0);
-        for slot in inbound {
-            all += 1;
-            same += usize::from(slot.address.ip() == ip);
-        }
-        let crowded = all >= INBOUND_MAX || same >= INBOUND_PER_IP_MAX;
-        if !self.active || crowded || self.bans.contains(ip, self.shared.now()) {
-            debug!(%address, "a connection is refused");
-            return;
-        }
-        let connection = self.slot(address, false);
-        self.tasks.spawn(connection.run(socket, false));
-    }
-
     fn slot(&mut self, address: SocketAddr, outbound: bool) -> Connection {
         let id = self.next_id;
         self.next_id += 1;
@@ -348,6 +324,8 @@ impl Manager {
             unconnected: 0,
             addresses: 0,
             told_addresses: false,
+            brought_block: None,
+            brought_tx: None,
             untold: Vec::new(),
         });
         let clock = self.shared.now();

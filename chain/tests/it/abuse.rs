@@ -4,6 +4,7 @@
     reason = "a test may end at the first thing that is wrong"
 )]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use gio_chain::wire::{Inventory, MAX_HEADERS, MAX_INVENTORY, Message, encode};
@@ -17,6 +18,8 @@ use super::peers::{Node, Stranger, spam, until};
 
 /// Connections one address may have.
 const PER_HOST: usize = 16;
+/// Connections that may come to a node.
+const INBOUND: usize = 64;
 /// A receive buffer that a large block does not fit in.
 const SMALL: u32 = 64 << 10;
 /// An address of this machine.
@@ -325,4 +328,33 @@ async fn peers_that_do_not_read_cost_little_memory() {
     let grown = node.peak_kilobytes() - before;
     assert!(grown < 96 << 10, "{grown} kilobytes for sixteen strangers");
     node.stop();
+}
+
+#[tokio::test]
+async fn a_full_house_makes_room_out_of_the_largest_neighbourhood() {
+    let forge = Forge::new();
+    let node = Node::start(&forge, 1, Work::ZERO).await;
+    let come = async |ip: [u8; 4]| Stranger::from(ip, SMALL, node.address, &forge).await;
+    let mut crowd = Vec::new();
+    for at in 0..INBOUND {
+        let host = u8::try_from(at / PER_HOST).unwrap() + 1;
+        crowd.push(come([127, 1, 0, host]).await);
+    }
+    assert_eq!(connections(&node).await, INBOUND);
+    let mut newcomer = come([127, 2, 0, 1]).await;
+    until("one made room", async || {
+        connections(&node).await == INBOUND
+    })
+    .await;
+    let _another = come([127, 1, 0, 9]).await;
+    until("one made room", async || {
+        connections(&node).await == INBOUND
+    })
+    .await;
+    newcomer.say(&Message::Ping(5)).await;
+    assert_eq!(newcomer.hears("pong").await, Message::Pong(5));
+    let peers = node.peers.ask(Command::Peers).await.unwrap();
+    let from = |peer: &SocketAddr| peer.ip().to_string() == "127.2.0.1";
+    assert!(peers.iter().any(|peer| from(&peer.addr)));
+    node.stop().await;
 }

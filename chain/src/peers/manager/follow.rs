@@ -252,6 +252,9 @@ impl Manager {
         }
         match outcome.kept {
             Kept::Yes => {
+                if let Some(peer) = self.peer(id) {
+                    peer.brought_block = Some(Instant::now());
+                }
                 self.remember(id, block);
                 Ok(())
             }

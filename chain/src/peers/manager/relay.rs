@@ -4,6 +4,8 @@
 //! However many transactions come, one message of them waits for a peer's socket, and as many ids as another may
 //! name. A peer that is still receiving a block hears of them later, and loses no connection over them.
 
+use std::time::Instant;
+
 use gio_coin::Txid;
 
 use super::{Manager, Peer, PeerId};
@@ -21,8 +23,12 @@ impl Manager {
     pub(super) fn announce_tx(&mut self, txid: Txid, from: Option<PeerId>) {
         for (id, slot) in &mut self.slots {
             let Some(peer) = &mut slot.peer else { continue };
+            if Some(*id) == from {
+                peer.brought_tx = Some(Instant::now());
+                continue;
+            }
             // Who does not read for so long hears of the rest from others.
-            if Some(*id) != from && peer.hello.relay && peer.untold.len() < MAX_INVENTORY {
+            if peer.hello.relay && peer.untold.len() < MAX_INVENTORY {
                 peer.untold.push(txid);
             }
         }
