@@ -19,7 +19,9 @@ const LOCALS_MAX: usize = 16;
 /// Operators of all such functions of a module together: what is kept of them in memory.
 const KEPT_MAX: usize = 1 << 18;
 
-/// How many operators a function may grow by: as many as it has, and this.
+/// How many operators a function may grow by: half of what it has, and this. A native frame has room for more values
+/// than that (see [`crate::frame_slots`], which counts the function as it was): of every sixteen operators 64 bytes,
+/// and a value takes three operators and 8 bytes.
 const GROWTH_MIN: usize = 64;
 
 /// A function without branches and calls.
@@ -67,7 +69,7 @@ pub(crate) fn leaves<'a>(body: &mut Body<'a>, calls: &Calls<'a>) -> Vec<(usize, 
     }
     let ops = std::mem::take(&mut body.ops);
     let costs = std::mem::take(&mut body.costs.operators);
-    let mut room = ops.len() + GROWTH_MIN;
+    let mut room = ops.len() / 2 + GROWTH_MIN;
     let mut places = Places::default();
     for (op, cost) in ops.into_iter().zip(costs) {
         let leaf = calls.leaf(&op.operator);
