@@ -19,7 +19,7 @@ use super::bans::Offence;
 use super::serve::{Asks, Request, Served, serve};
 use crate::ledger::LedgerHandle;
 use crate::wire::{
-    Frame, FrameError, FrameHead, HEAD_BYTES, Hello, MAX_INVENTORY, Message, Net, encode, envelope,
+    Frame, FrameError, FrameHead, HEAD_BYTES, Hello, Message, Net, encode, envelope,
 };
 
 /// Reaching a node takes no longer where nodes are.
@@ -32,8 +32,6 @@ const CONTROL: usize = 256;
 const BULK: usize = 1;
 /// Requests that may wait to be served: more than one downloader has open at a time.
 const REQUESTS: usize = 64;
-/// Blocks, transactions and positions they may name together: what two announcements can bring about.
-const REQUESTED: usize = 2 * MAX_INVENTORY;
 /// Bytes of messages that may be decoded and not judged yet, of all peers together. The worst take 24 times as much
 /// memory as they have bytes.
 pub(super) const ROOM: usize = 2 * MAX_BLOCK_BYTES;
@@ -202,7 +200,7 @@ impl Connection {
         let (control, controls) = mpsc::channel(CONTROL);
         let (bulk, bulks) = mpsc::channel(BULK);
         let (requests, waiting) = mpsc::channel(REQUESTS);
-        let requests = Asks::new(requests, REQUESTED);
+        let requests = Asks::new(requests);
         let arrived = Event::Arrived {
             id: self.id,
             control: control.clone(),

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::compact::answer;
 use super::connection::Shared;
 use crate::ledger::Ledger;
-use crate::wire::{BlockTxnRequest, CompactBlock, Inventory, MAX_HEADERS, Message};
+use crate::wire::{BlockTxnRequest, CompactBlock, Inventory, MAX_HEADERS, MAX_INVENTORY, Message};
 
 /// What a peer asks for.
 #[derive(Debug)]
@@ -31,13 +31,18 @@ pub(super) enum Request {
 /// request for a few of their transactions costs reading a whole block.
 const COMPACT_DEPTH: u32 = 10;
 
+/// Blocks and transactions that the requests of a peer may name together: what two announcements can bring about.
+const NAMED_MAX: usize = 2 * MAX_INVENTORY;
+/// So many positions take less memory than one id.
+const POSITIONS_PER_ID: usize = 8;
+
 impl Request {
-    /// How many things it names.
+    /// How many ids it names, or as much memory as so many take.
     const fn len(&self) -> usize {
         match self {
             Self::Data(items) => items.len(),
             Self::Headers { locator, .. } => locator.len(),
-            Self::BlockTxn(request) => request.positions.len(),
+            Self::BlockTxn(request) => request.positions.len().div_ceil(POSITIONS_PER_ID),
         }
     }
 }
@@ -57,9 +62,9 @@ pub(super) struct Asks {
 }
 
 impl Asks {
-    /// Room for requests that together name at most so many things.
-    pub(super) fn new(requests: mpsc::Sender<Waiting>, names: usize) -> Self {
-        let names = Arc::new(Semaphore::new(names));
+    /// Room for so many requests as the queue has places for, within [`NAMED_MAX`].
+    pub(super) fn new(requests: mpsc::Sender<Waiting>) -> Self {
+        let names = Arc::new(Semaphore::new(NAMED_MAX));
         Self { requests, names }
     }
 
@@ -237,4 +242,28 @@ pub(super) fn headers_after(
         }
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::MAX_BLOCK_TXS;
+
+    #[test]
+    fn all_of_the_largest_block_may_be_asked_for_and_more_than_two_announcements_may_not() {
+        let (requests, mut waiting) = mpsc::channel(8);
+        let asks = Asks::new(requests);
+        let rest = |block| {
+            let positions = (0..).take(MAX_BLOCK_TXS).collect();
+            Request::BlockTxn(BlockTxnRequest { block, positions })
+        };
+        let id = BlockHash::default();
+        let data = || Request::Data(vec![Inventory::Block(id); MAX_INVENTORY]);
+        assert!(asks.put(rest(id)));
+        assert!(asks.put(data()));
+        assert!(!asks.put(data()));
+        waiting.try_recv().unwrap();
+        assert!(asks.put(data()));
+        assert!(!asks.put(Request::Data(vec![Inventory::Block(id)])));
+    }
 }
