@@ -6,10 +6,10 @@
 //!
 //! # Security
 //! A peer costs at most one message being read, what it was asked for, two answers on their way to its socket, and
-//! requests that name 10,000 things. Of a block nobody asked it for only the first bytes are kept. What is decoded
-//! and not judged yet has room for two blocks, of all peers together. Headers cost memory only once all of a message
-//! have the work they claim, and together the work this node asks for. What a peer withholds keeps nothing back that
-//! another has.
+//! requests that name 10,000 blocks or transactions. Of a block nobody asked it for only the first bytes are kept.
+//! What is decoded and not judged yet has room for two blocks, of all peers together. Headers cost memory only once
+//! all of a message have the work they claim, and together the work this node asks for. What a peer withholds keeps
+//! nothing back that another has, and a place is held for nobody for good.
 
 mod address_book;
 mod asked;
@@ -46,6 +46,8 @@ pub struct Patience {
     pub greeting: Duration,
     /// Time for one message. Slower peers hold up more than they help.
     pub message: Duration,
+    /// A peer that sends none of the blocks it was asked for in this time keeps them back no longer: others are asked.
+    pub block: Duration,
     /// A peer that says nothing for this long, pings unanswered, is gone.
     pub silence: Duration,
 }
@@ -56,6 +58,8 @@ impl Default for Patience {
             greeting: Duration::from_secs(10),
             // A full block at 35 kB/s.
             message: Duration::from_secs(60),
+            // A sixth of the time between two blocks; a full one at 200 kB/s.
+            block: Duration::from_secs(10),
             // Two pings and some.
             silence: Duration::from_secs(150),
         }

@@ -89,6 +89,13 @@ struct Peer {
     untold: Vec<Txid>,
 }
 
+impl Peer {
+    /// Whether it holds up blocks it was asked for.
+    fn holds_up(&self, patience: Duration) -> bool {
+        !self.in_flight.is_empty() && self.block_progress.elapsed() > patience
+    }
+}
+
 /// A connection, greeted or not.
 #[derive(Debug)]
 struct Slot {

@@ -91,6 +91,37 @@ async fn a_header_without_its_body_holds_up_no_other_block() {
 }
 
 #[tokio::test]
+async fn a_block_its_first_announcer_withholds_is_asked_of_another() {
+    let mut forge = Forge::new();
+    let block = forge.block(forge.genesis(), vec![]);
+    let patience = Patience {
+        block: Duration::from_secs(1),
+        ..Patience::default()
+    };
+    let times = (Clock::system(), patience);
+    let node = Node::start_with(&forge, 1, Work::ZERO, times).await;
+    let announced = Message::Headers(vec![block.header]);
+    let mut first = Stranger::greeted(&node, &forge).await;
+    first.say(&announced).await;
+    first.hears("getdata").await;
+    let mut second = Stranger::greeted(&node, &forge).await;
+    second.say(&announced).await;
+    let asked = second.hears("getdata").await;
+    assert_eq!(asked, Message::GetData(vec![Inventory::Block(block.id())]));
+    second.say(&Message::Block(block.clone())).await;
+    node.reaches(block.id()).await;
+    // Late is not wrong.
+    first.say(&Message::Block(block)).await;
+    until("nothing is asked for any more", async || {
+        let peers = node.peers.ask(Command::Peers).await.unwrap();
+        assert!(peers.iter().all(|peer| peer.banscore == 0));
+        peers.iter().all(|peer| peer.inflight == 0)
+    })
+    .await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_block_nobody_asked_for_is_not_looked_at() {
     let mut forge = Forge::new();
     let block = forge.block(forge.genesis(), vec![]);

@@ -117,6 +117,11 @@ impl Manager {
                 slot.hang_up.cancel();
             }
         }
+        let patience = self.settings.patience.block;
+        let mut greeted = self.slots.values().filter_map(|slot| slot.peer.as_ref());
+        if greeted.any(|peer| peer.holds_up(patience)) {
+            self.fetch().await?;
+        }
         if now - self.asked_again > ASK_AGAIN {
             self.asked_again = now;
             let is_idle = |slot: &Slot| {

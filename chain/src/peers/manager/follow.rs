@@ -205,6 +205,10 @@ impl Manager {
         let mut sources = Vec::new();
         for (id, slot) in &self.slots {
             let Some(peer) = &slot.peer else { continue };
+            if peer.holds_up(self.settings.patience.block) {
+                // Others are asked for the same, and it for nothing more.
+                continue;
+            }
             in_flight.extend(peer.in_flight.iter().copied());
             if let Some(best) = peer.best.filter(|_| !slot.hang_up.is_cancelled()) {
                 let free = IN_FLIGHT_MAX.saturating_sub(peer.in_flight.len());
@@ -273,7 +277,7 @@ impl Manager {
             if self.brought.len() >= BROUGHT_MAX {
                 self.brought.pop_first();
             }
-            self.brought.insert(block, (id, address));
+            self.brought.entry(block).or_insert((id, address));
         }
     }
 
