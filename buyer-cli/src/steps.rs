@@ -10,6 +10,8 @@ mod negotiate;
 mod open;
 pub(crate) mod seek;
 
+pub(crate) use self::collect::OUTPUT_WITH_CLAIM_MAX;
+
 use std::io::{IsTerminal as _, stderr, stdin};
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,6 @@
 //! `logs`: what the units of a job wrote to standard output and standard error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
@@ -15,14 +15,17 @@ use crate::cli::Global;
 use crate::domain::verify::check_output;
 use crate::faults;
 use crate::infra::hub::{HubClient, HubError};
+use crate::infra::retry::retrying;
 use crate::job::{Dealt, Job};
 use crate::output::{Stream, bytes_of_a_program, note};
 use crate::results;
 use crate::session::{RunningNet, Session};
-use crate::steps::{blocking, reach};
+use crate::steps::{OUTPUT_WITH_CLAIM_MAX, blocking, reach};
 
 /// Between two questions to the hub.
 const LOOK: Duration = Duration::from_secs(1);
+/// Attempts while the hub has too many questions of this key: each takes it milliseconds.
+const ATTEMPTS_MAX: u32 = 10;
 
 /// Print what the units of a job wrote to standard output and standard error
 ///
@@ -105,12 +108,17 @@ impl Logs {
         let mut printed = BTreeSet::new();
         loop {
             let is_over = live.is_over(session).await?;
-            for signed in live.claims().await? {
+            let mut new = live.claims().await?;
+            new.retain(|signed| {
                 let unit = signed.claim.unit;
                 let is_wanted = self.unit.is_none_or(|only| only == unit);
-                if is_wanted && printed.insert(unit) {
-                    printer.print(unit, &live.output(session, &signed).await?);
-                }
+                is_wanted && printed.insert(unit)
+            });
+            let mut small = live.small_outputs(session, &new).await?;
+            for signed in new {
+                let unit = signed.claim.unit;
+                let image = live.output(session, &signed, small.remove(&unit)).await?;
+                printer.print(unit, &image);
             }
             let wanted = self.unit.map_or(unit_count(job), |_| 1) as usize;
             if printed.len() >= wanted || is_over {
@@ -147,6 +155,27 @@ fn decoded(image: &[u8]) -> Result<OutputImage, UserError> {
     OutputImage::decode(image).map_err(UserError::from)
 }
 
+/// Asks the hub, again as long as it may answer in a moment.
+async fn ask<T, F>(call: impl Fn() -> F) -> Result<T, UserError>
+where
+    F: Future<Output = Result<T, HubError>>,
+{
+    for _ in 1..ATTEMPTS_MAX {
+        match retrying(&call).await {
+            Err(error) if error.is_crowded() => sleep(LOOK).await,
+            answer => return answer.map_err(faults::hub),
+        }
+    }
+    call().await.map_err(faults::hub)
+}
+
+fn content_of(claim: &Claim) -> ContentRef {
+    ContentRef {
+        root: claim.content_root,
+        length: claim.output_length,
+    }
+}
+
 /// A deal that still runs, and its hub.
 struct Live<'a> {
     dealt: &'a Dealt,
@@ -178,7 +207,7 @@ impl<'a> Live<'a> {
     async fn claims(&self) -> Result<Vec<SignedClaim>, UserError> {
         let deal = &self.dealt.deal;
         let domain = Domain::new(deal.chain_id, deal.terms.wallet);
-        let mut claims = self.hub.claims(deal.id).await.map_err(faults::hub)?;
+        let mut claims = ask(|| self.hub.claims(deal.id)).await?;
         let holds = |signed: &SignedClaim| {
             let Claim { owner, deal_id, .. } = signed.claim;
             let digest = signed.claim.digest(&domain);
@@ -189,21 +218,54 @@ impl<'a> Live<'a> {
         Ok(claims)
     }
 
-    /// A unit's output, from the buyer's own copies or the hub, checked against its claim; kept either way.
+    /// The outputs among these that lie with their claims at the hub, and that are not here yet, by unit.
+    async fn small_outputs(
+        &self,
+        session: &Session,
+        claims: &[SignedClaim],
+    ) -> Result<BTreeMap<u32, Vec<u8>>, UserError> {
+        let is_missing = |claim: &Claim| {
+            claim.output_length <= OUTPUT_WITH_CLAIM_MAX
+                && session.contents().get(content_of(claim)).is_err()
+        };
+        let wanted = claims.iter().map(|signed| &signed.claim);
+        let wanted: BTreeSet<u32> = wanted
+            .filter(|claim| is_missing(claim))
+            .map(|claim| claim.unit)
+            .collect();
+        let mut found = BTreeMap::new();
+        let Some(first) = wanted.first() else {
+            return Ok(found);
+        };
+        let mut pages = ask(|| self.hub.small_outputs(self.dealt.deal.id, *first)).await?;
+        while let Some(page) = HubClient::next_outputs(&mut pages)
+            .await
+            .map_err(faults::hub)?
+        {
+            let asked = page.outputs.into_iter();
+            let asked = asked.filter(|output| wanted.contains(&output.unit));
+            found.extend(asked.map(|output| (output.unit, output.image.to_vec())));
+            if found.len() == wanted.len() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// A unit's output: what came with its claim, the buyer's own copy, or the hub's; checked against the claim, and kept
+    /// either way.
     async fn output(
         &self,
         session: &Session,
         signed: &SignedClaim,
+        small: Option<Vec<u8>>,
     ) -> Result<OutputImage, UserError> {
         let claim = signed.claim.clone();
-        let content = ContentRef {
-            root: claim.content_root,
-            length: claim.output_length,
-        };
+        let content = content_of(&claim);
         let contents = session.contents().clone();
-        let bytes = match contents.get(content) {
+        let bytes = match small.map_or_else(|| contents.get(content), Ok) {
             Ok(bytes) => bytes,
-            Err(_) => self.hub.download(content).await.map_err(faults::hub)?,
+            Err(_) => ask(|| self.hub.download(content)).await?,
         };
         let keep = move || {
             let image = check_output(&claim, &bytes);

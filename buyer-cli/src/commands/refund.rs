@@ -1,7 +1,7 @@
 //! `refund`: takes the cap of a job back that was not delivered in time.
 
 use clap::Args;
-use gio_agent::{ExitStatus, UserError};
+use gio_agent::{Code, ExitStatus, UserError};
 use gio_evm::{Chain, RevertReason};
 use gio_protocol::{DealStage, DealTerms};
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::{ProgressFlag, find_job};
 use crate::cli::Global;
 use crate::domain::next::End;
 use crate::faults;
-use crate::job::Dealt;
+use crate::job::{Dealt, Job};
 use crate::session::Session;
 
 /// Take the cap of a job back that was not delivered in time
@@ -40,7 +40,10 @@ impl Refund {
             UserError::new(message, ExitStatus::Usage).escrow("untouched")
         };
         let dealt = job.dealt().ok_or_else(nothing)?;
-        if dealt.end.is_none() && take_back(&session, dealt).await? == Taken::Rest {
+        if let Some(end) = dealt.end {
+            return ended(&job, end, global);
+        }
+        if take_back(&session, &job, dealt).await? == Taken::Rest {
             let text = "the window is over: the deal is settled and the rest of the cap is back; `attach` fetches the result once the hub answers";
             let value = json!({ "job": job.id.to_string(), "state": "settled" });
             global.output().result(text, &value);
@@ -63,6 +66,24 @@ impl Refund {
     }
 }
 
+/// A job that is over: its cap is back already, or was paid out.
+fn ended(job: &Job, end: End, global: &Global) -> Result<ExitStatus, UserError> {
+    if end != End::Refunded {
+        return Err(nothing_left(job, end.name()));
+    }
+    let text = format!("{}: the whole cap is back already", job.id);
+    let value = json!({ "job": job.id.to_string(), "state": end.name() });
+    global.output().result(&text, &value);
+    Ok(ExitStatus::Ok)
+}
+
+fn nothing_left(job: &Job, state: &str) -> UserError {
+    let text = format!("{}: there is nothing to take back", job.id);
+    UserError::of(Code::NothingToDo, format!("{text}, the deal is {state}"))
+        .escrow(format!("the deal is {state}"))
+        .next(format!("gio-buyer status {}", job.id))
+}
+
 /// What came back to the buyer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
@@ -72,22 +93,19 @@ enum Taken {
     Rest,
 }
 
-async fn take_back(session: &Session, dealt: &Dealt) -> Result<Taken, UserError> {
+async fn take_back(session: &Session, job: &Job, dealt: &Dealt) -> Result<Taken, UserError> {
     let chain = session.chain().await?;
     let terms = &dealt.deal.terms;
     let deal = chain
         .deal(terms.wallet, dealt.deal.id)
         .await
         .map_err(faults::chain)?;
-    if deal.stage == DealStage::Posted {
-        return settle(&chain, terms).await;
-    }
-    if deal.stage != DealStage::Open {
-        let message = format!(
-            "the deal is {} on chain: there is nothing to take back",
-            deal.stage.name()
-        );
-        return Err(UserError::new(message, ExitStatus::Usage));
+    match deal.stage {
+        DealStage::Open => {}
+        DealStage::Posted => return settle(&chain, terms).await,
+        // The hub was faster.
+        DealStage::Refunded => return Ok(Taken::Cap),
+        stage => return Err(nothing_left(job, stage.name())),
     }
     let sent = Box::pin(chain.refund(terms)).await;
     gio_failpoint::fail_point!("buyer.sent.refund_command");

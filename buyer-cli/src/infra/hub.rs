@@ -60,6 +60,12 @@ impl HubError {
         }
     }
 
+    /// Whether the hub has too many calls of this key at once, as when several programs follow a job.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        matches!(self, Self::Call(status) if status.code() == Code::ResourceExhausted)
+    }
+
     /// Whether the hub understood the call and refused it, with its reason.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
@@ -283,20 +289,22 @@ impl HubClient {
         })
     }
 
-    /// Outputs that lie with their claims, page by page, not yet checked.
+    /// Outputs that lie with their claims, from a unit on, page by page, not yet checked.
     ///
     /// # Errors
-    /// [`HubError`]; a refusal before the result is posted.
+    /// [`HubError`].
     pub async fn small_outputs(
         &self,
         deal: DealId,
+        first_unit: u32,
     ) -> Result<Streaming<wire::OutputPage>, HubError> {
         let request = wire::OutputsRequest {
             deal_id: field::bytes(deal.0),
-            first_unit: 0,
+            first_unit,
         };
         let mut market = self.market();
         let answer = tokio::time::timeout(CALL_TIMEOUT, market.outputs(request)).await;
+        gio_failpoint::fail_point!("buyer.asked.outputs");
         let late = |_| Status::deadline_exceeded("the hub did not begin to answer");
         Ok(answer.map_err(late)??.into_inner())
     }

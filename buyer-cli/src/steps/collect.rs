@@ -23,7 +23,7 @@ use crate::job::{Collected, Moment};
 use crate::results;
 
 /// Outputs up to this size lie with their claims at the hub (docs/protocol.md 5).
-const OUTPUT_WITH_CLAIM_MAX: u64 = 1024;
+pub(crate) const OUTPUT_WITH_CLAIM_MAX: u64 = 1024;
 /// Outputs fetched at a time: enough to hide the line's latency, few enough to hold in memory.
 const DOWNLOADS_AT_A_TIME: usize = 8;
 /// Longest record of a claims file, and what stands before the first.
@@ -189,7 +189,7 @@ impl Driver<'_> {
         outputs = taking(move || outputs.take_own()).await?;
         let (id, total) = (self.dealt().deal.id, outputs.total);
         if outputs.has_small() {
-            let mut pages = retrying(|| hub.small_outputs(id))
+            let mut pages = retrying(|| hub.small_outputs(id, 0))
                 .await
                 .map_err(faults::hub)?;
             while let Some(page) = HubClient::next_outputs(&mut pages)

@@ -31,8 +31,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const QUIC_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// QUIC's own silence limit in milliseconds, in step with ping.
 const QUIC_IDLE_MS: u32 = 30_000;
-/// One connection each way by each transport, and one relayed.
-const CONNECTIONS_PER_PEER_MAX: u32 = 6;
+/// One for each channel that one key may have, each from a program of its own, by both transports while they race, and
+/// some that are relayed.
+const CONNECTIONS_PER_PEER_MAX: u32 = 40;
 /// Inbound connections: every miner of a large hub.
 const INBOUND_MAX: u32 = 8_192;
 /// Handshakes at a time, in either direction; each costs a signature check.

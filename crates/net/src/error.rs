@@ -9,6 +9,8 @@ use libp2p::swarm::DialError;
 use libp2p::{Multiaddr, PeerId, TransportError, multiaddr};
 use thiserror::Error;
 
+use crate::serve::CHANNELS_PER_PEER_MAX;
+
 /// The way a connection to a peer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hop {
@@ -81,7 +83,10 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PeerLimit => f.write_str("too many open channels of this peer"),
+            Self::PeerLimit => write!(
+                f,
+                "programs with this key have {CHANNELS_PER_PEER_MAX} channels open, the most one key may; it will do when one of them ends"
+            ),
             Self::TotalLimit => f.write_str("too many open channels"),
             Self::NoAccount => f.write_str("the caller's key has no EVM account"),
             Self::Unknown(code) => write!(f, "code {code}"),

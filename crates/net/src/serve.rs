@@ -33,8 +33,9 @@ use crate::wire::directory_server::{Directory, DirectoryServer};
 use crate::wire::market_server::{Market, MarketServer};
 use crate::wire::work_server::{Work, WorkServer};
 
-/// Channels one peer may have open: it needs one; more overlap while it reconnects.
-const CHANNELS_PER_PEER_MAX: usize = 4;
+/// Channels one peer may have open: a miner needs one, a buyer one for each job that somebody follows, a program for
+/// each, all with the buyer's key; more overlap while they reconnect.
+pub(crate) const CHANNELS_PER_PEER_MAX: usize = 16;
 /// Channels of all peers together: as many as connections are let in.
 const CHANNELS_MAX: usize = 8_192;
 /// Calls in progress on one channel; further ones wait at the caller.

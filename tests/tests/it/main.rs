@@ -13,6 +13,7 @@ mod government;
 mod guests;
 mod hosts;
 mod killed;
+mod logs;
 mod market;
 mod money;
 mod pages;

@@ -160,6 +160,8 @@ fn ch05_a_hub_that_never_delivers_gives_everything_back() {
             .unwrap()
             .stage;
         assert_eq!(stage, DealStage::Refunded);
+        let again = story.buyer(&["refund", opened.job()]).await.expect(0);
+        assert_eq!(again.json["state"], "refunded", "{again:?}");
         story.net.stop().await.unwrap();
     });
 }
@@ -217,6 +219,8 @@ fn f5_a_hub_that_vanishes_after_posting_keeps_nothing_locked() {
             chain.deal(wallet, deal).await.unwrap().stage,
             DealStage::Settled
         );
+        let again = story.buyer(&["refund", opened.job()]).await.expect(2);
+        assert!(again.stderr.contains("the deal is settled"), "{again:?}");
         let head = chain.head().await.unwrap().number;
         let events = chain.wallet_events(wallet, 0, head).await.unwrap();
         let payment = events.iter().find_map(|log| match log.event {

@@ -1,4 +1,5 @@
-//! Small outputs of a posted deal, page by page: a call for each of thousands would cost more than the units did.
+//! Small outputs of a deal, page by page: a call for each of thousands would cost more than the units did. Of a deal that
+//! still runs they are those of the claims so far, as the large ones are.
 
 use std::sync::Arc;
 
@@ -22,16 +23,13 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// For deals whose result is posted.
     pub(super) async fn begin(
         hub: Arc<Hub>,
         id: DealId,
         first: u32,
         place: Place,
     ) -> Result<Self, ApiError> {
-        let deal = hub.store.deal(id).await?.ok_or(ApiError::UnknownDeal)?;
-        let posted = deal.posted.filter(|posted| posted.tx.is_some());
-        posted.ok_or(ApiError::NotPosted)?;
+        hub.store.deal(id).await?.ok_or(ApiError::UnknownDeal)?;
         Ok(Self {
             hub,
             id,
