@@ -219,9 +219,35 @@ impl Chain {
         }
     }
 
+    /// How many nonces of this account are used by mined transactions; the next transaction has this one or a higher one.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn nonces_used(&self) -> Result<u64, SendError> {
+        let sender = self.inner.sender.as_ref().ok_or(SendError::KeyMissing)?;
+        Ok(sender.count(BlockNumberOrTag::Latest).await?)
+    }
+
     /// The one way every call of ours that changes something goes.
     async fn send<C: SolCall>(&self, to: Address, call: &C) -> Result<TxInfo, SendError> {
         let receipt = self.send_raw(to, call).await?;
+        Ok(self.tx_info(&receipt))
+    }
+
+    /// [`Self::send`] under a nonce that `note` hears of first, and that nothing is sent under unless it says yes.
+    async fn send_noted<C, N, F>(&self, to: Address, call: &C, note: N) -> Result<TxInfo, SendError>
+    where
+        C: SolCall,
+        N: Fn(u64) -> F,
+        F: Future<Output = bool>,
+    {
+        let sender = self.inner.sender.as_ref().ok_or(SendError::KeyMissing)?;
+        let order = Order {
+            to: TxKind::Call(to),
+            input: call.abi_encode().into(),
+        };
+        // Boxed: callers await this inside futures of their own.
+        let receipt = Box::pin(sender.send_noted(order, note)).await?;
         Ok(self.tx_info(&receipt))
     }
 

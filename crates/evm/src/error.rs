@@ -147,6 +147,12 @@ pub enum SendError {
         /// The nonce.
         nonce: u64,
     },
+    /// The caller did not note the nonce, and so nothing was sent under it.
+    #[error("nothing was sent under nonce {nonce}, which could not be written down first")]
+    Withheld {
+        /// The nonce.
+        nonce: u64,
+    },
     /// Sent, and not mined by the deadline. It may still be mined: wait on with [`crate::Chain::await_tx`], or look at
     /// the chain before sending the same again.
     #[error("transaction {tx} was sent but not mined within {} s", waited.as_secs())]
@@ -180,7 +186,10 @@ impl SendError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Rpc(error) => error.is_transient(),
-            Self::NonceConflict { .. } | Self::Unresolved { .. } | Self::FeeTooHigh { .. } => true,
+            Self::NonceConflict { .. }
+            | Self::Withheld { .. }
+            | Self::Unresolved { .. }
+            | Self::FeeTooHigh { .. } => true,
             Self::Reverted(_)
             | Self::RevertedOnChain { .. }
             | Self::KeyMissing

@@ -11,6 +11,7 @@ mod flight;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub(crate) struct Sender {
     chain_id: u64,
     signer: PrivateKeySigner,
     /// The turnstile: a nonce is given out and its transaction published before the next one's turn, so that no
-    /// transaction waits for a nonce that was never sent. `None`: ask the chain. Held for one request at most.
+    /// transaction waits for a nonce that was never sent. `None`: ask the chain. Held for one request and one note.
     next: tokio::sync::Mutex<Option<u64>>,
     /// Nonces somebody is following.
     in_flight: Mutex<BTreeSet<u64>>,
@@ -90,6 +91,20 @@ impl Sender {
 
     /// Simulates, sends and follows. Nothing is spent on what the contract would reject.
     pub(crate) async fn send(&self, order: Order) -> Result<TransactionReceipt, SendError> {
+        self.send_noted(order, |_| ready(true)).await
+    }
+
+    /// [`Self::send`], with the nonce told to `note` before each publication under it. If `note` does not say yes,
+    /// nothing is published under that nonce.
+    pub(crate) async fn send_noted<N, F>(
+        &self,
+        order: Order,
+        note: N,
+    ) -> Result<TransactionReceipt, SendError>
+    where
+        N: Fn(u64) -> F,
+        F: Future<Output = bool>,
+    {
         let (gas, fees, available) = tokio::try_join!(
             self.simulate(&order),
             Fees::ask(&self.rpc),
@@ -99,7 +114,7 @@ impl Sender {
         if available < needed {
             return Err(self.gas_missing(needed, available));
         }
-        let flight = self.launch(order, gas, fees).await?;
+        let flight = self.launch(order, gas, fees, note).await?;
         self.land(flight).await
     }
 
@@ -129,7 +144,17 @@ impl Sender {
     }
 
     /// Gives the order a nonce and publishes it.
-    async fn launch(&self, order: Order, gas: u64, fees: Fees) -> Result<Flight<'_>, SendError> {
+    async fn launch<N, F>(
+        &self,
+        order: Order,
+        gas: u64,
+        fees: Fees,
+        note: N,
+    ) -> Result<Flight<'_>, SendError>
+    where
+        N: Fn(u64) -> F,
+        F: Future<Output = bool>,
+    {
         let mut nonce = 0;
         for _ in 0..NONCE_ATTEMPTS_MAX {
             let mut next = self.next.lock().await;
@@ -138,6 +163,9 @@ impl Sender {
                 Some(nonce) => nonce,
                 None => self.count(BlockNumberOrTag::Pending).await?,
             };
+            if !note(nonce).await {
+                return Err(SendError::Withheld { nonce });
+            }
             let mut flight = Flight::new(self, order.clone(), nonce, gas, fees);
             gio_failpoint::fail_point!("evm.signed");
             let published = self.publish(flight.signed()).await;

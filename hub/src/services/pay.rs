@@ -2,16 +2,20 @@
 //! more (R25).
 //!
 //! # Correctness
-//! A payment is written down before it is sent, at most one at a time per miner. It leaves this state in two ways: it
-//! was made, which its event or receipt shows, or it was certainly not made and never will be. Whether a payment that
-//! was sent and not seen again may still be mined is decided by a barrier ([`doubt`]), never by waiting: nothing is
-//! paid twice. Accepted work is paid however its deal ended.
+//! A payment is written down before it is sent, at most one at a time per miner, and then the nonce it is sent under. It
+//! leaves this state in two ways: it was made, which its event or receipt shows, or it was certainly not made and never
+//! will be. Whether a payment that was sent and not seen again may still be mined is decided by a barrier ([`doubt`]),
+//! never by waiting: nothing is paid twice. Accepted work is paid however its deal ended.
+//!
+//! The nonce is what fences off a process that was frozen while another took its work over: of all transactions with one
+//! nonce the chain takes one, and a payment that is gone from the books, or has another nonce there than this process
+//! wrote, gets no nonce from this process any more.
 
 mod doubt;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gio_evm::{ChainError, RevertReason, SendError};
@@ -49,6 +53,10 @@ enum PayError {
     Store(#[from] StoreError),
     #[error("a payment of {gross} GIO is not covered by the wallet's free balance")]
     NotCovered { gross: Gio },
+    #[error(
+        "earlier transactions of this account are not mined yet; until then nothing more is paid"
+    )]
+    Undecided,
 }
 
 /// Runs until the hub stops.
@@ -223,14 +231,17 @@ async fn pay(hub: &Hub, row: &PayoutRow) -> Result<(), PayError> {
         return Ok(());
     }
     gio_failpoint::fail_point!("hub.sends.payment");
-    match hub.chain.transfer_net(hub.wallet, row.miner, row.net).await {
+    let noted = Noted::of(row);
+    let note = |nonce| noted.note(hub, nonce);
+    let sent = hub.chain.transfer_net(hub.wallet, row.miner, row.net, note);
+    match sent.await {
         Ok(tx) => {
             gio_failpoint::fail_point!("hub.sent.payment");
             Ok(complete(hub, row, tx.hash).await?)
         }
         Err(error) => {
             if !may_be_mined(&error) {
-                hub.store.drop_payout(row.id).await?;
+                hub.store.drop_payout(row.id, noted.last()).await?;
             }
             Err(match error.revert() {
                 Some(RevertReason::FreeBalanceTooLow { .. }) => {
@@ -242,11 +253,48 @@ async fn pay(hub: &Hub, row: &PayoutRow) -> Result<(), PayError> {
     }
 }
 
+/// Under which nonce a payment is sent, as the books know it.
+struct Noted {
+    payout: i64,
+    nonce: Mutex<Option<u64>>,
+}
+
+impl Noted {
+    fn of(row: &PayoutRow) -> Self {
+        Self {
+            payout: row.id,
+            nonce: Mutex::new(row.nonce),
+        }
+    }
+
+    fn last(&self) -> Option<u64> {
+        *self.nonce.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the payment may be sent under this nonce: the books say so now.
+    async fn note(&self, hub: &Hub, nonce: u64) -> bool {
+        match hub.store.note_nonce(self.payout, self.last(), nonce).await {
+            Ok(true) => {
+                *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(nonce);
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                observe::retrying("noting a payment's nonce", &error);
+                false
+            }
+        }
+    }
+}
+
 /// Whether a transaction that failed like this may be on its way all the same.
 fn may_be_mined(error: &SendError) -> bool {
     match error {
         // The second is certain for one honest node; behind a load balancer a barrier decides.
-        SendError::Unresolved { .. } | SendError::NonceConflict { .. } => true,
+        // What is withheld may have been written down all the same, or is another process's by now.
+        SendError::Unresolved { .. }
+        | SendError::NonceConflict { .. }
+        | SendError::Withheld { .. } => true,
         SendError::Reverted(_)
         | SendError::RevertedOnChain { .. }
         | SendError::Rpc(_)

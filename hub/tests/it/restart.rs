@@ -1,12 +1,15 @@
 //! Killed and started again: nothing is lost, nothing is paid twice.
 
+use std::sync::Mutex;
 use std::time::Instant;
 
 use alloy::providers::Provider;
 use alloy::providers::ext::AnvilApi;
+use gio_evm::{Chain, SendError, TxInfo};
 use gio_hub::domain::payout::due;
-use gio_hub::infra::store::PayoutRow;
-use gio_protocol::{Gio, UnixSeconds, gross_of_net};
+use gio_hub::infra::store::{PayoutRow, Store};
+use gio_protocol::{Address, Gio, UnixSeconds, gross_of_net};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::support::{Buyer, FakeMiner, Market, Signed, gio, job, until};
@@ -126,15 +129,95 @@ async fn a_payment_that_was_written_down_and_never_sent_is_made_once() {
 }
 
 #[tokio::test]
+async fn a_payment_whose_nonce_was_written_down_and_that_was_never_sent_is_made_once() {
+    let market = Market::start().await;
+    let row = stopped_before_paying(&market).await;
+    let next = market.chain.nonces_used().await.unwrap();
+    let store = market.store().await;
+    assert!(store.note_nonce(row.id, None, next + 2).await.unwrap());
+    // Two nonces below it are free, as if their transactions were lost.
+    pays_once(&market, &row).await;
+    assert!(market.chain.nonces_used().await.unwrap() > next + 3);
+}
+
+#[tokio::test]
 async fn a_payment_that_was_mined_and_not_recorded_is_not_made_again() {
     let market = Market::start().await;
     let row = stopped_before_paying(&market).await;
-    market
-        .chain
-        .transfer_net(market.wallet, row.miner, row.net)
-        .await
-        .unwrap();
+    let store = market.store().await;
+    let sent = send(market.chain.clone(), store, market.wallet, row).await;
+    sent.unwrap();
     pays_once(&market, &row).await;
+}
+
+/// What a hub does with a payment that is written down, up to its receipt.
+async fn send(
+    chain: Chain,
+    store: Store,
+    wallet: Address,
+    row: PayoutRow,
+) -> Result<TxInfo, SendError> {
+    let last = Mutex::new(row.nonce);
+    let note = |nonce| {
+        let (store, last) = (&store, &last);
+        async move {
+            let before = *last.lock().unwrap();
+            let noted = store.note_nonce(row.id, before, nonce).await.unwrap();
+            *last.lock().unwrap() = Some(nonce);
+            noted
+        }
+    };
+    chain.transfer_net(wallet, row.miner, row.net, note).await
+}
+
+/// A process is frozen before it sends a payment, before or after it wrote the nonce down; another one takes over and
+/// pays; then the first goes on.
+async fn frozen(after_the_note: bool) {
+    let market = Market::start().await;
+    let row = stopped_before_paying(&market).await;
+    let store = market.store().await;
+    let (is_frozen, thaw) = (Notify::new(), Notify::new());
+    let last = Mutex::new(row.nonce);
+    let note = |nonce| {
+        let (store, is_frozen, thaw, last) = (&store, &is_frozen, &thaw, &last);
+        async move {
+            let is_first = last.lock().unwrap().is_none();
+            if is_first && !after_the_note {
+                is_frozen.notify_one();
+                thaw.notified().await;
+            }
+            let before = *last.lock().unwrap();
+            let noted = store.note_nonce(row.id, before, nonce).await.unwrap();
+            *last.lock().unwrap() = Some(nonce);
+            if is_first && after_the_note {
+                is_frozen.notify_one();
+                thaw.notified().await;
+            }
+            noted
+        }
+    };
+    // The running hub has a connection of its own.
+    let sending = market
+        .chain
+        .transfer_net(market.wallet, row.miner, row.net, note);
+    let others = async {
+        is_frozen.notified().await;
+        pays_once(&market, &row).await;
+        thaw.notify_one();
+    };
+    let (sent, ()) = tokio::join!(sending, others);
+    assert!(matches!(sent, Err(SendError::Withheld { .. })), "{sent:?}");
+    assert_eq!(market.payments(row.miner).await, [row.gross], "once");
+}
+
+#[tokio::test]
+async fn a_process_frozen_before_it_wrote_its_nonce_down_pays_nothing_when_it_goes_on() {
+    frozen(false).await;
+}
+
+#[tokio::test]
+async fn a_process_frozen_before_it_sent_a_payment_pays_nothing_when_it_goes_on() {
+    frozen(true).await;
 }
 
 #[tokio::test]
@@ -142,9 +225,9 @@ async fn a_payment_that_still_waits_to_be_mined_is_not_made_again() {
     let market = Market::start().await;
     let row = stopped_before_paying(&market).await;
     market.node().anvil_set_auto_mine(false).await.unwrap();
-    let (chain, wallet) = (market.chain.clone(), market.wallet);
+    let (chain, wallet, store) = (market.chain.clone(), market.wallet, market.store().await);
     let mut sending = JoinSet::new();
-    sending.spawn(async move { chain.transfer_net(wallet, row.miner, row.net).await });
+    sending.spawn(send(chain, store, wallet, row));
     let pending = async || {
         let (node, account) = (market.node(), market.key.address());
         let mined = node.get_transaction_count(account).await.unwrap();

@@ -102,19 +102,28 @@ impl Chain {
 
     /// Pays a miner at least `net`: the event in the result says what was locked and what it may pull now.
     ///
+    /// A payment made twice is money lost, so its nonce is told to `note` before it is sent; unless that says yes,
+    /// nothing is sent under it. Of all transactions with one nonce the chain takes one: whoever reads the note later
+    /// can have the nonce used up, and then knows.
+    ///
     /// # Errors
     /// [`SendError`]. After [`SendError::Unresolved`] look for the payout before repeating it.
-    pub async fn transfer_net(
+    pub async fn transfer_net<N, F>(
         &self,
         wallet: Address,
         miner: Address,
         net: Gio,
-    ) -> Result<TxInfo, SendError> {
+        note: N,
+    ) -> Result<TxInfo, SendError>
+    where
+        N: Fn(u64) -> F,
+        F: Future<Output = bool>,
+    {
         let call = HubWallet::transferNetCall {
             miner,
             net: net.units().into(),
         };
-        self.send(wallet, &call).await
+        self.send_noted(wallet, &call, note).await
     }
 
     /// Has the wallet notice what miners pulled, which raises its free balance. Anyone may.

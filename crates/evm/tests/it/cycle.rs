@@ -1,5 +1,6 @@
 //! Whole lives of deals, with every balance and every event.
 
+use std::future::ready;
 use std::slice;
 
 use gio_evm::{RevertReason, TxInfo, WalletEvent, WalletState};
@@ -164,7 +165,8 @@ async fn x06_a_miner_pulls_at_least_its_net() {
     let lock = lock_of_gross(gross);
     let approved = gross.minus(lock).unwrap();
     assert!(approved >= net);
-    let tx = hub.transfer_net(wallet, miner, net).await.unwrap();
+    let paid = hub.transfer_net(wallet, miner, net, |_| ready(true));
+    let tx = paid.await.unwrap();
     let paid = WalletEvent::PaymentApproved {
         miner,
         gross,

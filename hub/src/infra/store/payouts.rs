@@ -34,6 +34,8 @@ pub struct PayoutRow {
     pub net: Gio,
     pub gross: Gio,
     pub from_block: u64,
+    /// Of the transaction that was about to be sent last; none was sent without.
+    pub nonce: Option<u64>,
     pub tx: Option<B256>,
 }
 
@@ -84,6 +86,26 @@ impl Store {
         row.map(|row| read_payout(&row)).transpose()
     }
 
+    /// Writes down under which nonce a payment is sent next, instead of the one it had. `false` if the payment is not as
+    /// it was any more, because another process has decided about it: then it must not be sent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_nonce(
+        &self,
+        id: i64,
+        before: Option<u64>,
+        nonce: u64,
+    ) -> Result<bool, StoreError> {
+        let query = sqlx::query(
+            "UPDATE payouts SET nonce = $1 WHERE id = $2 AND tx IS NULL AND COALESCE(nonce, -1) = $3",
+        );
+        let query = query.bind(signed(nonce)).bind(id).bind(or_none(before));
+        let noted = query.execute(&self.pool).await?;
+        gio_failpoint::fail_point!("hub.wrote.payment_nonce");
+        Ok(noted.rows_affected() == 1)
+    }
+
     /// The payment was made.
     ///
     /// # Errors
@@ -98,15 +120,16 @@ impl Store {
         Ok(())
     }
 
-    /// The payment was certainly not made.
+    /// The payment was certainly not made under this nonce, or under none. If it has got another one meanwhile, it stays.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn drop_payout(&self, id: i64) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM payouts WHERE id = $1 AND tx IS NULL")
-            .bind(id)
-            .execute(&self.pool)
-            .await?;
+    pub async fn drop_payout(&self, id: i64, nonce: Option<u64>) -> Result<(), StoreError> {
+        let query = sqlx::query(
+            "DELETE FROM payouts WHERE id = $1 AND tx IS NULL AND COALESCE(nonce, -1) = $2",
+        );
+        let query = query.bind(id).bind(or_none(nonce));
+        query.execute(&self.pool).await?;
         gio_failpoint::fail_point!("hub.wrote.payout_dropped");
         Ok(())
     }
@@ -139,7 +162,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn payouts_of(&self, deal: DealId) -> Result<Vec<PayoutRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, deal_id, miner, net, gross, from_block, tx, cu - LAG(cu, 1, 0) OVER before AS cu, \
+            "SELECT id, deal_id, miner, net, gross, from_block, nonce, tx, cu - LAG(cu, 1, 0) OVER before AS cu, \
              units - LAG(units, 1, 0) OVER before AS units FROM payouts \
              WHERE deal_id = $1 AND tx IS NOT NULL WINDOW before AS (PARTITION BY miner ORDER BY id) ORDER BY id",
         );
@@ -188,7 +211,13 @@ fn read_account(row: &AnyRow) -> Result<MinerAccount, StoreError> {
     })
 }
 
+/// A nonce as a statement compares it: no nonce is below all of them.
+fn or_none(nonce: Option<u64>) -> i64 {
+    nonce.map_or(-1, signed)
+}
+
 fn read_payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
+    let nonce: Option<i64> = row.try_get("nonce")?;
     let tx: Option<&[u8]> = row.try_get("tx")?;
     Ok(PayoutRow {
         id: row.try_get("id")?,
@@ -199,6 +228,7 @@ fn read_payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
         net: amount(row, "net")?,
         gross: amount(row, "gross")?,
         from_block: number(row, "from_block")?,
+        nonce: nonce.map(|nonce| unsigned("nonce", nonce)).transpose()?,
         tx: tx.map(|tx| fixed("tx", tx).map(B256::from)).transpose()?,
     })
 }

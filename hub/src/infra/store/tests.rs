@@ -475,11 +475,11 @@ async fn one_payment_to_a_miner_is_under_way_at_a_time() {
     assert_eq!(intend(0).await, None, "one is under way");
     let other = intend(1).await.unwrap();
     assert_eq!(store.payouts_under_way().await.unwrap(), [first, other]);
-    store.drop_payout(first.id).await.unwrap();
+    store.drop_payout(first.id, None).await.unwrap();
     let again = intend(0).await.unwrap();
     let tx = B256::repeat_byte(1);
     store.complete_payout(again.id, tx).await.unwrap();
-    store.drop_payout(again.id).await.unwrap();
+    store.drop_payout(again.id, None).await.unwrap();
     store.complete_payout(again.id, B256::ZERO).await.unwrap();
     let made = PayoutRow {
         tx: Some(tx),
@@ -495,6 +495,35 @@ async fn one_payment_to_a_miner_is_under_way_at_a_time() {
         "a transaction pays once"
     );
     assert_eq!(store.payouts_under_way().await.unwrap(), [other]);
+}
+
+#[tokio::test]
+async fn a_payment_is_sent_only_under_the_nonce_in_the_books() {
+    let (_dir, store) = fresh().await;
+    let deal = sign(&store, 1).await.id;
+    accept(&store, deal, &[0], miner(1)).await;
+    let account = store.accounts().await.unwrap()[0];
+    let due = due(&account.account).unwrap().unwrap();
+    let intend = async || {
+        let row = store.intend_payout(&account, due, 5, NOW).await;
+        row.unwrap().unwrap().id
+    };
+    let note = async |id, before, nonce| store.note_nonce(id, before, nonce).await.unwrap();
+    let first = intend().await;
+    assert!(note(first, None, 7).await);
+    assert!(!note(first, None, 8).await, "another process was here");
+    assert!(note(first, Some(7), 8).await);
+    for old in [None, Some(7)] {
+        store.drop_payout(first, old).await.unwrap();
+    }
+    let rows = store.payouts_under_way().await.unwrap();
+    assert_eq!((rows.len(), rows[0].nonce), (1, Some(8)), "not this one");
+    store.drop_payout(first, Some(8)).await.unwrap();
+    assert!(!note(first, Some(8), 9).await, "it is off the books");
+    let again = intend().await;
+    let tx = B256::repeat_byte(1);
+    store.complete_payout(again, tx).await.unwrap();
+    assert!(!note(again, None, 9).await, "it is made");
 }
 
 #[tokio::test]

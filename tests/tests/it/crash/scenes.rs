@@ -115,14 +115,15 @@ async fn fetched(market: &mut DyingMarket, number: usize) -> String {
     job
 }
 
-/// The hub has written a payment down and is killed before it sends it, and again and again while it finds out that it
-/// was never made.
+/// The hub has written a payment down and is killed before it has a nonce for it, and before it sends it, and again and
+/// again while it finds out that it was never made.
 pub(super) async fn a_payment_in_doubt(market: &mut DyingMarket, number: usize) {
     let points = [
         "hub.wrote.payout",
+        "hub.wrote.payout_dropped",
+        "hub.wrote.payment_nonce",
         "hub.sends.barrier",
         "hub.sent.barrier",
-        "hub.wrote.payout_dropped",
     ];
     market.arm("hub", &points).await;
     let ask = jobs::mixed(market, number);

@@ -64,12 +64,14 @@ fn both_databases_have_the_same_tables() {
         include_str!("../../../../migrations/sqlite/0002_cancel_and_troubles.sql"),
         include_str!("../../../../migrations/sqlite/0003_tiny_units.sql"),
         include_str!("../../../../migrations/sqlite/0004_several_processes.sql"),
+        include_str!("../../../../migrations/sqlite/0005_payment_nonces.sql"),
     ];
     let postgres = [
         include_str!("../../../../migrations/postgres/0001_start.sql"),
         include_str!("../../../../migrations/postgres/0002_cancel_and_troubles.sql"),
         include_str!("../../../../migrations/postgres/0003_tiny_units.sql"),
         include_str!("../../../../migrations/postgres/0004_several_processes.sql"),
+        include_str!("../../../../migrations/postgres/0005_payment_nonces.sql"),
     ];
     let of_sqlite = [
         (" AUTOINCREMENT", ""),

@@ -110,7 +110,7 @@ async fn run(ops: Vec<Op>) {
             }
             Op::Forget(by) => {
                 if let Some(row) = model.under_way.remove(&miner(*by)) {
-                    store.drop_payout(row.id).await.unwrap();
+                    store.drop_payout(row.id, row.nonce).await.unwrap();
                 }
             }
             work => model.collect(work, deal, &mut batch),
