@@ -82,6 +82,28 @@ impl LocalChain {
         Ok(self.provider.anvil_set_balance(account, ten_ether).await?)
     }
 
+    /// From now on no block comes.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn stand_still(&self) -> Result<()> {
+        Ok(self.provider.anvil_set_interval_mining(0).await?)
+    }
+
+    /// A block every second again.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn go_on(&self) -> Result<()> {
+        Ok(self.provider.anvil_set_interval_mining(1).await?)
+    }
+
+    /// What the node has of accounts' transactions.
+    #[must_use]
+    pub fn node(&self) -> Node {
+        Node(self.provider.clone())
+    }
+
     /// Moves the chain's clock.
     ///
     /// # Errors
@@ -90,6 +112,36 @@ impl LocalChain {
         self.provider.anvil_increase_time(seconds).await?;
         self.provider.evm_mine(None).await?;
         Ok(())
+    }
+}
+
+/// The node behind a chain: its pool.
+#[derive(Clone, Debug)]
+pub struct Node(DynProvider);
+
+impl Node {
+    /// Nonces of an account that are mined.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn used(&self, account: Address) -> Result<u64> {
+        Ok(self.0.get_transaction_count(account).await?)
+    }
+
+    /// Nonces of an account that are mined or wait in the pool without a gap.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn used_and_waiting(&self, account: Address) -> Result<u64> {
+        Ok(self.0.get_transaction_count(account).pending().await?)
+    }
+
+    /// Forgets every transaction that waits.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn forget_all(&self) -> Result<()> {
+        Ok(self.0.anvil_drop_all_transactions().await?)
     }
 }
 

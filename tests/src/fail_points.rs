@@ -22,7 +22,7 @@ const SOURCES: [&str; 6] = [
 const MARK: &str = "fail_point!(\"";
 
 /// What writes or sends: where, and the texts that do it.
-const WRITES_AND_SENDS: [(&str, &[&str]); 12] = [
+const WRITES_AND_SENDS: [(&str, &[&str]); 17] = [
     (
         "hub/src/infra/store",
         &[".execute(&self.pool)", ".commit()", "RETURNING"],
@@ -66,6 +66,7 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 12] = [
         &[
             "self.market().",
             "market.follow(",
+            "market.outputs(",
             "blob::upload(",
             "blob::download(",
         ],
@@ -80,6 +81,32 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 12] = [
             ".chain.refund(",
             ".chain.refute_",
         ],
+    ),
+    ("hub/src/commands/payout.rs", &["chain.post_payout("]),
+    (
+        "hub/src/commands/period.rs",
+        &["chain.payday(", "chain.withdraw("],
+    ),
+    (
+        "miner/src/commands",
+        &[
+            "chain.bond(",
+            "chain.request_bond(",
+            "chain.withdraw_bond(",
+            "chain.keep_bond(",
+            "chain.set_payout(",
+            "chain.delegate_key(",
+            "chain.revoke_key(",
+            "chain.claim_payout(",
+        ],
+    ),
+    (
+        "buyer-cli/src/commands/app.rs",
+        &["chain.publish_app(", "chain.deprecate_app("],
+    ),
+    (
+        "buyer-cli/src/commands/refund.rs",
+        &["chain.refund(", "chain.settle("],
     ),
     ("crates/evm/src/sender", &["self.publish("]),
 ];

@@ -92,6 +92,21 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
+    /// Whether all of it stands still, as after SIGSTOP.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        let Some(id) = self.id() else { return false };
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // After its name, which is in brackets and may hold anything.
+        let state = stat.rsplit(')').next().map(str::trim_start);
+        state.is_some_and(|state| state.starts_with('T'))
+    }
+
+    /// Lets a frozen process go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Asks it to stop, and does not wait.
     pub fn ask_to_stop(&self) {
         self.signal(Signal::TERM);

@@ -124,6 +124,7 @@ impl Publish {
             }
             None => {
                 let sent = Box::pin(chain.publish_app(name, version, &draft)).await;
+                gio_failpoint::fail_point!("buyer.sent.publication");
                 Some(sent.map_err(faults::send)?.hash)
             }
         };
@@ -232,6 +233,7 @@ impl Deprecate {
         let found = release(chain, app).await?.ok_or_else(unknown)?;
         if !found.is_deprecated {
             let sent = Box::pin(chain.deprecate_app(&app.name, &app.version)).await;
+            gio_failpoint::fail_point!("buyer.sent.deprecation");
             sent.map_err(faults::send)?;
         }
         let text = format!("{app} is advised against");

@@ -64,10 +64,11 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
+        let hurry = gio_failpoint::hurry();
         Self {
             request: Duration::from_secs(10),
-            stuck_after: Duration::from_secs(36),
-            receipt: Duration::from_secs(300),
+            stuck_after: Duration::from_secs(36) / hurry,
+            receipt: Duration::from_secs(300) / hurry,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Fail-points: named places, one after every write and every send of hub, miner and buyer, where a test build dies on
-//! demand as if by `kill -9`, and the clock of a test build can be set wrong.
+//! demand as if by `kill -9`, or stands still as if by `kill -STOP`; and the clock of a test build can be set wrong, and its
+//! patience be short.
 //!
 //! A place is visited when the process passes it. [`KILL_AT`] names the visits to die at; without it nothing happens.
 //! All of it is compiled with `debug_assertions` only: in a release build the macro is empty and the clock is right.
@@ -7,12 +8,19 @@
 /// Environment variable: where to die, as `name@visit` separated by commas; visits count from 1.
 #[cfg(debug_assertions)]
 pub const KILL_AT: &str = "GIO_KILL_AT";
+/// Environment variable: where to freeze as if by `kill -STOP`, in the same words, until somebody sends SIGCONT.
+#[cfg(debug_assertions)]
+pub const STOP_AT: &str = "GIO_STOP_AT";
 /// Environment variable: a file that every visit's name is appended to, a line each.
 #[cfg(debug_assertions)]
 pub const VISITS: &str = "GIO_FAIL_POINT_VISITS";
 /// Environment variable: seconds by which this process's clock is wrong.
 #[cfg(debug_assertions)]
 pub const CLOCK_SHIFT: &str = "GIO_CLOCK_SHIFT";
+
+/// Environment variable: how many times sooner than usual this process loses its patience with the chain.
+#[cfg(debug_assertions)]
+pub const HURRY: &str = "GIO_HURRY";
 
 /// A place to die at, by its name. Nothing at all in a release build.
 #[cfg(debug_assertions)]
@@ -39,6 +47,15 @@ pub fn clock_shift() -> i64 {
     0
 }
 
+/// How many times sooner than usual a test has this process lose its patience with the chain; 1 in a release build.
+#[must_use]
+pub fn hurry() -> u32 {
+    #[cfg(debug_assertions)]
+    return armed::hurry();
+    #[cfg(not(debug_assertions))]
+    1
+}
+
 #[cfg(debug_assertions)]
 pub use armed::visit;
 
@@ -51,12 +68,14 @@ mod armed {
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    use super::{CLOCK_SHIFT, KILL_AT, VISITS};
+    use super::{CLOCK_SHIFT, HURRY, KILL_AT, STOP_AT, VISITS};
 
     /// What the environment asks for, read once.
     struct Plan {
         /// Visits to die at, by name.
         deadly: BTreeMap<String, Vec<u64>>,
+        /// Visits to freeze at, by name.
+        icy: BTreeMap<String, Vec<u64>>,
         visits: Option<File>,
         /// Visits so far, by name.
         counts: Mutex<BTreeMap<&'static str, u64>>,
@@ -78,12 +97,16 @@ mod armed {
             file.write_all(format!("{name}\n").as_bytes())
                 .expect("the file named for visits can be written");
         }
-        if plan
-            .deadly
-            .get(name)
-            .is_some_and(|visits| visits.contains(count))
-        {
+        let is_in = |points: &BTreeMap<String, Vec<u64>>| {
+            let visits = points.get(name);
+            visits.is_some_and(|visits| visits.contains(count))
+        };
+        if is_in(&plan.deadly) {
             die();
+        }
+        if is_in(&plan.icy) {
+            // Every thread stands still until SIGCONT.
+            let _ = kill_process(getpid(), Signal::STOP);
         }
     }
 
@@ -96,13 +119,15 @@ mod armed {
 
     impl Plan {
         fn read() -> Option<Self> {
-            let (deadly, visits) = (std::env::var(KILL_AT), std::env::var_os(VISITS));
-            if deadly.is_err() && visits.is_none() {
+            let (deadly, icy) = (std::env::var(KILL_AT), std::env::var(STOP_AT));
+            let visits = std::env::var_os(VISITS);
+            if deadly.is_err() && icy.is_err() && visits.is_none() {
                 return None;
             }
             let open = |path| OpenOptions::new().create(true).append(true).open(path);
             Some(Self {
                 deadly: parse(&deadly.unwrap_or_default()),
+                icy: parse(&icy.unwrap_or_default()),
                 visits: visits
                     .map(|path| open(path).expect("the file named for visits can be opened")),
                 counts: Mutex::default(),
@@ -120,6 +145,14 @@ mod armed {
             deadly.entry(name.to_owned()).or_default().push(visit);
         }
         deadly
+    }
+
+    pub(super) fn hurry() -> u32 {
+        static HURRIED: OnceLock<u32> = OnceLock::new();
+        *HURRIED.get_or_init(|| match std::env::var(HURRY) {
+            Ok(text) => text.parse().expect("a number of times"),
+            Err(_) => 1,
+        })
     }
 
     pub(super) fn clock_shift() -> i64 {

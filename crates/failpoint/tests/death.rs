@@ -41,6 +41,22 @@ fn a_process_dies_by_sigkill_at_the_visit_named_and_at_no_other() {
     }
 }
 
+#[test]
+fn a_process_stands_still_at_the_visit_named_until_it_is_let_go_on() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "passes_a_point_three_times"]);
+    command.stdout(std::process::Stdio::null());
+    let mut child = command.env("GIO_STOP_AT", "test.point@2").spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let looked = rustix::process::WaitOptions::UNTRACED;
+    let (_, status) = rustix::process::waitpid(Some(pid), looked)
+        .unwrap()
+        .unwrap();
+    assert!(status.stopped(), "{status:?}");
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
 /// The macro's text is compiled twice, with and without `debug_assertions`, as the two profiles do.
 #[test]
 fn a_release_build_contains_nothing_of_it() {
@@ -52,7 +68,7 @@ fn a_release_build_contains_nothing_of_it() {
         &program,
         format!(
             "#[path = {source:?}] mod failpoint;\n\
-             fn main() {{ fail_point!(\"test.point\"); println!(\"{{}}\", failpoint::clock_shift()); }}"
+             fn main() {{ fail_point!(\"test.point\"); println!(\"{{}} {{}}\", failpoint::clock_shift(), failpoint::hurry()); }}"
         ),
     )
     .unwrap();
@@ -76,7 +92,14 @@ fn a_release_build_contains_nothing_of_it() {
         String::from_utf8_lossy(&output.stderr)
     );
     let bytes = std::fs::read(&binary).unwrap();
-    for word in ["test.point", "GIO_KILL_AT", "GIO_CLOCK_SHIFT"] {
+    let words = [
+        "test.point",
+        "GIO_KILL_AT",
+        "GIO_STOP_AT",
+        "GIO_CLOCK_SHIFT",
+        "GIO_HURRY",
+    ];
+    for word in words {
         let found = bytes
             .windows(word.len())
             .any(|window| window == word.as_bytes());

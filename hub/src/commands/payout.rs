@@ -261,7 +261,9 @@ async fn post(
         leaves.write(&record)?;
         let tree = &plan.tree;
         let sent = chain.post_payout(plan.wallet, tree.top(), tree.count(), plan.root);
-        let error = match Box::pin(sent).await {
+        let sent = Box::pin(sent).await;
+        gio_failpoint::fail_point!("hub.sent.epoch");
+        let error = match sent {
             Ok(tx) => {
                 let payout = tx.events.iter().find_map(PostedPayout::of);
                 let payout = payout

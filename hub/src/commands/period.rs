@@ -59,6 +59,7 @@ pub(crate) async fn payday(home: &Home, args: Period) -> Result<(), UserError> {
     }
     check_state(&own, WalletState::Registered, "payday")?;
     let sent = Box::pin(own.chain.payday(own.wallet)).await;
+    gio_failpoint::fail_point!("hub.sent.payday");
     let sent = sent.map_err(|error| refused_payday(error, &own))?;
     let held = sent.find(|event| match event {
         WalletEvent::PaydayHeld { fee, locked, stake } => Some((*fee, *locked, *stake)),
@@ -89,6 +90,7 @@ pub(crate) async fn withdraw(home: &Home, args: Period) -> Result<(), UserError>
     }
     check_state(&own, WalletState::Idle, "withdraw")?;
     let sent = Box::pin(own.chain.withdraw(own.wallet)).await;
+    gio_failpoint::fail_point!("hub.sent.withdrawal");
     let sent = sent.map_err(|error| told(error, "nothing has moved"))?;
     let amount = sent.find(|event| match event {
         WalletEvent::Withdrawn { amount, .. } => Some(*amount),

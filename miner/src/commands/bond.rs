@@ -60,6 +60,7 @@ pub async fn bond(home: &Home, args: Bond) -> Result<(), UserError> {
                 .escrow("untouched"));
         }
         let sent = Box::pin(own.chain.bond(own.account, missing)).await;
+        gio_failpoint::fail_point!("miner.sent.bond");
         sent.map_err(|error| send_error(error, "the bond is as it was"))?;
     }
     let after = own.chain.miner(own.account).await?;
@@ -89,7 +90,9 @@ pub async fn withdraw(home: &Home, args: WithdrawBond) -> Result<(), UserError> 
     let is_due = before.leaves_at.is_some_and(|at| at <= before.now);
     let mut took = Gio::ZERO;
     if is_due {
-        match Box::pin(own.chain.withdraw_bond()).await {
+        let sent = Box::pin(own.chain.withdraw_bond()).await;
+        gio_failpoint::fail_point!("miner.sent.bond_withdrawal");
+        match sent {
             Ok(_) => {
                 let left = own.chain.miner(own.account).await?.bond;
                 took = before.bond.minus_or_zero(left);
@@ -99,6 +102,7 @@ pub async fn withdraw(home: &Home, args: WithdrawBond) -> Result<(), UserError> 
     }
     if asked != Gio::ZERO {
         let sent = Box::pin(own.chain.request_bond(asked)).await;
+        gio_failpoint::fail_point!("miner.sent.bond_request");
         sent.map_err(|error| send_error(error, "the bond is as it was"))?;
     }
     let after = own.chain.miner(own.account).await?;
@@ -109,6 +113,7 @@ pub async fn withdraw(home: &Home, args: WithdrawBond) -> Result<(), UserError> 
 async fn keep(own: &Own, before: &MinerInfo, as_json: bool) -> Result<(), UserError> {
     if before.leaving != Gio::ZERO {
         let sent = Box::pin(own.chain.keep_bond()).await;
+        gio_failpoint::fail_point!("miner.sent.bond_kept");
         sent.map_err(|error| send_error(error, "the bond is as it was"))?;
     }
     let after = own.chain.miner(own.account).await?;
@@ -179,6 +184,7 @@ pub async fn payout_to(home: &Home, args: PayoutTo) -> Result<(), UserError> {
     let own = open(home).await?;
     if current(&own.chain, own.account).await? != args.to {
         let sent = Box::pin(own.chain.set_payout(args.to)).await;
+        gio_failpoint::fail_point!("miner.sent.payout_to");
         sent.map_err(|error| send_error(error, "untouched"))?;
     }
     let text = format!("{} wants to be paid at {}", own.account, args.to);

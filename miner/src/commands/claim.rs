@@ -238,7 +238,9 @@ impl Claimer<'_> {
             let error = UserError::of(Code::WalletState, text).retryable();
             return Err(error.escrow("yours, without time limit: the proof is kept"));
         }
-        match Box::pin(chain.claim_payout(hub.wallet, claim)).await {
+        let sent = Box::pin(chain.claim_payout(hub.wallet, claim)).await;
+        gio_failpoint::fail_point!("miner.sent.claim");
+        match sent {
             Ok(sent) => Ok(Outcome::Claimed(sent.hash)),
             Err(error) => match error.revert() {
                 // A claim of before was mined in between, or somebody else sent it: the money came here.

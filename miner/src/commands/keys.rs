@@ -111,6 +111,7 @@ pub async fn delegate(home: &Home, args: &Delegate) -> Result<(), UserError> {
     if known.owner != own.account || known.ends_at.is_some() {
         let deadline = UnixSeconds(file.deadline);
         let sent = Box::pin(own.chain.delegate_key(file.key, deadline, &file.consent)).await;
+        gio_failpoint::fail_point!("miner.sent.delegation");
         sent.map_err(|error| send_error(error, "untouched"))?;
     }
     let text = format!("{} signs for {}", file.key, own.account);
@@ -129,6 +130,7 @@ pub async fn revoke(home: &Home, args: Revoke) -> Result<(), UserError> {
     let known = own.chain.key_info(key).await?;
     if known.ends_at.is_none() {
         let sent = Box::pin(own.chain.revoke_key(key)).await;
+        gio_failpoint::fail_point!("miner.sent.revocation");
         sent.map_err(|error| send_error(error, "untouched"))?;
     }
     let known = own.chain.key_info(key).await?;

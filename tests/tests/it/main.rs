@@ -5,6 +5,7 @@ mod adversity;
 mod coin;
 mod crash;
 mod demo;
+mod documents;
 mod edges;
 mod front_end;
 #[path = "../../support/golden.rs"]

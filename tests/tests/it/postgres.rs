@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,11 +13,13 @@ use gio_e2e::devnet::Settings;
 use gio_e2e::process::{Process, wait_for};
 use gio_e2e::{paths, report};
 use gio_evm::WalletEvent;
+use gio_failpoint::{KILL_AT, STOP_AT};
 use gio_protocol::amount::CU_PER_PU;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio::task::JoinHandle;
 
-use crate::story::{Story, block_on, text};
+use crate::story::{Answer, Story, block_on, text};
 
 /// Names the server: `postgres://user@host:port/database`.
 const SERVER: &str = "GIO_TEST_POSTGRES";
@@ -24,6 +27,9 @@ const SERVER: &str = "GIO_TEST_POSTGRES";
 const NET_PRICE: u64 = 1_000_000;
 /// Units of the jobs: enough that a kill finds some done and some not.
 const UNITS: usize = 24;
+/// What a unit hashes, in MiB: done in a moment, and in about a second.
+const LITTLE: &str = "1";
+const MUCH: &str = "100";
 
 fn server() -> Option<String> {
     let server = std::env::var(SERVER).ok();
@@ -36,7 +42,7 @@ fn server() -> Option<String> {
 
 /// A database of its own on the server: every hub makes its tables anew.
 async fn database(server: &str, name: &str) -> String {
-    let mut psql = tokio::process::Command::new("psql");
+    let mut psql = Command::new("psql");
     psql.args(["--quiet", "--command"]);
     psql.arg(format!("CREATE DATABASE {name}")).arg(server);
     gio_e2e::process::run(psql).await.unwrap();
@@ -178,10 +184,184 @@ async fn check_pay(story: &Story) {
     );
 }
 
+/// A process stands still for longer than its leases last, right before it writes a payment's nonce down or right before
+/// it sends the payment; another one takes over and pays; then the first goes on.
+#[test]
+fn a_hub_process_frozen_before_it_pays_does_not_pay_again() {
+    let Some(server) = server() else { return };
+    block_on(async {
+        let mut story = Story::prepare(Settings {
+            miners: 1,
+            ..Settings::default()
+        })
+        .await;
+        let url = database(&server, "gio_frozen").await;
+        let balancer = Balancer::prepare(&story, &url).await;
+        story.net.start_miner(0).await.unwrap();
+        for point in ["hub.sends.payment", "hub.wrote.payment_nonce"] {
+            frozen(&story, &balancer, point).await;
+        }
+        story.net.miners[0].take().unwrap().stop().await.unwrap();
+        balancer.task.abort();
+        story.net.stop().await.unwrap();
+    });
+}
+
+async fn frozen(story: &Story, balancer: &Balancer, point: &str) {
+    let paid = payments(story).await;
+    let mut first = balancer.start_hub(story, 0, &[(STOP_AT, point)]).await;
+    let logs = story.net.folder.join("logs");
+    // It hears no more of its hub, so it is not waited for: its deal is settled before anybody is paid.
+    let _buyer = Process::start("buyer", submission(story, &[], LITTLE), &logs).unwrap();
+    wait_for("a frozen hub", 120, || async {
+        Ok(first.is_frozen().then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(payments(story).await, paid, "nothing is sent yet");
+    let other = balancer.start_hub(story, 1, &[]).await;
+    check_pay(story).await;
+    assert_eq!(payments(story).await, paid + 1);
+    first.go_on();
+    let said = wait_for("what the first process says", 60, || {
+        let is_over = first.ended().map(|status| status.is_some());
+        let said = first.log();
+        async move { Ok((is_over? || said?.contains("nothing was sent under nonce")).then_some(())) }
+    });
+    let said = said.await;
+    said.unwrap_or_else(|error| panic!("{error}\n{}", first.log().unwrap()));
+    // Whoever pays next, of what is due then.
+    check_pay(story).await;
+    assert_eq!(payments(story).await, paid + 1, "paid once");
+    if first.ended().unwrap().is_none() {
+        first.kill().await.unwrap();
+    }
+    other.stop().await.unwrap();
+}
+
+/// How many payments there were.
+async fn payments(story: &Story) -> usize {
+    let (chain, wallet) = (&story.net.chain, story.wallet().await);
+    let head = chain.head().await.unwrap().number;
+    let logs = chain.wallet_events(wallet, 0, head).await.unwrap();
+    let is_payment = |event: &WalletEvent| matches!(event, WalletEvent::PaymentApproved { .. });
+    logs.iter().filter(|log| is_payment(&log.event)).count()
+}
+
+/// Where leases are written, and what has to happen for it besides a job that runs.
+pub(crate) const LEASES: [(&str, Besides); 5] = [
+    ("hub.wrote.lease_taken", Besides::Nothing),
+    ("hub.wrote.deals_held", Besides::Nothing),
+    ("hub.wrote.leases_kept", Besides::Nothing),
+    ("hub.wrote.deal_released", Besides::MinersLeave),
+    ("hub.wrote.leases_released", Besides::HubStops),
+];
+
+pub(crate) enum Besides {
+    Nothing,
+    MinersLeave,
+    HubStops,
+}
+
+#[test]
+fn a_hub_on_a_shared_database_survives_a_death_wherever_a_lease_is_written() {
+    let Some(server) = server() else { return };
+    block_on(async {
+        let mut story = Story::prepare(Settings {
+            miners: 1,
+            ..Settings::default()
+        })
+        .await;
+        let url = database(&server, "gio_leases").await;
+        let home = story.net.folder.join("hub");
+        configure(&home, &[("database_url", quoted(&url))]);
+        let before = story.net.balances().await.unwrap();
+        story.net.start_hub().await.unwrap();
+        let mut job = submission(&story, &["--detach"], MUCH);
+        let job = Answer::of(&job.output().await.unwrap()).expect(0);
+        story.net.hub.take().unwrap().kill().await.unwrap();
+        story.net.start_miner(0).await.unwrap();
+        for (point, besides) in LEASES {
+            // As if the dead one had been silent for long enough.
+            sql(
+                &url,
+                "UPDATE deals SET held_until = 0; UPDATE leases SET until = 0",
+            )
+            .await;
+            let mut hub = story.net.agent("gio-hub", "hub", &["start"]);
+            hub.env(KILL_AT, format!("{point}@1"));
+            let logs = story.net.folder.join("logs");
+            let mut hub = Process::start("hub", hub, &logs).unwrap();
+            match besides {
+                Besides::Nothing => {}
+                Besides::MinersLeave => {
+                    held(&url).await;
+                    let miner = story.net.miners[0].take().unwrap();
+                    miner.kill().await.unwrap();
+                }
+                Besides::HubStops => {
+                    held(&url).await;
+                    hub.ask_to_stop();
+                }
+            }
+            let status = wait_for(point, 60, || {
+                let ended = hub.ended();
+                async move { ended }
+            });
+            assert_eq!(status.await.unwrap().signal(), Some(9), "{point}");
+            if story.net.miners[0].is_none() {
+                story.net.start_miner(0).await.unwrap();
+            }
+        }
+        sql(
+            &url,
+            "UPDATE deals SET held_until = 0; UPDATE leases SET until = 0",
+        )
+        .await;
+        story.net.start_hub().await.unwrap();
+        story.buyer(&["attach", job.job()]).await.expect(0);
+        check_pay(&story).await;
+        let after = story.net.balances().await.unwrap();
+        assert_eq!(report::total(&before), report::total(&after));
+        story.net.stop().await.unwrap();
+    });
+}
+
+/// Waits until a process works on the job: its units are given out.
+async fn held(url: &str) {
+    wait_for("a hub with the job", 60, || async {
+        let count = sql(url, "SELECT COUNT(*) FROM assignments").await;
+        Ok((count.trim() != "0").then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+async fn sql(url: &str, statement: &str) -> String {
+    let mut psql = Command::new("psql");
+    psql.args(["--quiet", "--tuples-only", "--command", statement])
+        .arg(url);
+    gio_e2e::process::run(psql).await.unwrap()
+}
+
 static JOBS: AtomicUsize = AtomicUsize::new(0);
 
 /// A job of many units, to its end.
 async fn submit(story: &Story) {
+    let number = JOBS.load(Ordering::SeqCst);
+    let output = submission(story, &[], LITTLE).output().await.unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let units = story.net.folder.join(format!("out-{number}/units.json"));
+    let units: serde_json::Value = serde_json::from_slice(&fs::read(units).unwrap()).unwrap();
+    assert_eq!(units.as_array().unwrap().len(), UNITS);
+}
+
+/// The command for it.
+fn submission(story: &Story, flags: &[&str], mebibytes: &str) -> Command {
     let number = JOBS.fetch_add(1, Ordering::SeqCst);
     let wasm = paths::repository().join("apps/bench/sha256.wasm");
     let out = story.net.folder.join(format!("out-{number}"));
@@ -193,24 +373,17 @@ async fn submit(story: &Story) {
         "--split",
         &split,
         "--pu",
-        "2",
+        "20",
         "--assemble",
         "concat",
         "--json",
+        "--yes",
         "--out",
         text(&out),
-        "--",
-        "1",
     ];
-    let output = story.net.buyer(&args).output().await.unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let units = fs::read(out.join("units.json")).unwrap();
-    let units: serde_json::Value = serde_json::from_slice(&units).unwrap();
-    assert_eq!(units.as_array().unwrap().len(), UNITS);
+    let mut command = story.net.buyer(&args);
+    command.args(flags).args(["--", mebibytes]);
+    command
 }
 
 /// What stands at the hub's registered address and passes every connection on to one of its processes that lives.
@@ -251,18 +424,26 @@ impl Balancer {
     }
 
     async fn start_hubs(&self, story: &Story) -> Vec<Process> {
-        let mut hubs = Vec::new();
-        for (home, port) in ["hub", "hub-1"].into_iter().zip(self.ports) {
-            let command = story.net.agent("gio-hub", home, &["start"]);
-            let process = Process::start(home, command, &story.net.folder.join("logs")).unwrap();
-            wait_for("a hub process", 30, || async move {
-                Ok(TcpStream::connect(("127.0.0.1", port)).await.ok())
-            })
-            .await
-            .unwrap();
-            hubs.push(process);
+        vec![
+            self.start_hub(story, 0, &[]).await,
+            self.start_hub(story, 1, &[]).await,
+        ]
+    }
+
+    /// Starts one of the processes; `points` are variables of fail-points, each with the point it is for.
+    async fn start_hub(&self, story: &Story, at: usize, points: &[(&str, &str)]) -> Process {
+        let (home, port) = (["hub", "hub-1"][at], self.ports[at]);
+        let mut command = story.net.agent("gio-hub", home, &["start"]);
+        for (variable, point) in points {
+            command.env(variable, format!("{point}@1"));
         }
-        hubs
+        let process = Process::start(home, command, &story.net.folder.join("logs")).unwrap();
+        wait_for("a hub process", 30, || async move {
+            Ok(TcpStream::connect(("127.0.0.1", port)).await.ok())
+        })
+        .await
+        .unwrap();
+        process
     }
 }
 

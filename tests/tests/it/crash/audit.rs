@@ -20,6 +20,9 @@ struct Story {
     over: BTreeSet<DealId>,
     /// What buyers paid in all.
     paid: u64,
+    /// What buyers got of hubs' guarantees, and what the treasury got.
+    compensation: u64,
+    forfeited: u64,
     /// What each miner may pull or has pulled.
     approved: BTreeMap<Address, u64>,
     /// How many payments that is: each is rounded up by less than one base unit.
@@ -48,8 +51,9 @@ pub(super) async fn audit(net: &Devnet, before: &[(String, Gio)]) -> Result<()> 
         .collect();
     ensure!(open.is_empty(), "not over: {open:?}");
     let after = net.balances().await?;
+    let total = |balances: &[(String, Gio)]| report::total(balances).units();
     ensure!(
-        report::total(before) == report::total(&after),
+        total(before) == total(&after) + story.forfeited,
         "GIO was made or lost"
     );
     let buyers = |balances: &[(String, Gio)]| -> u64 {
@@ -58,7 +62,7 @@ pub(super) async fn audit(net: &Devnet, before: &[(String, Gio)]) -> Result<()> 
             .filter(|(name, _)| name.starts_with("buyer"));
         buyers.map(|(_, gio)| gio.units()).sum()
     };
-    let paid = buyers(before).checked_sub(buyers(&after));
+    let paid = (buyers(before) + story.compensation).checked_sub(buyers(&after));
     ensure!(
         paid == Some(story.paid),
         "the buyers paid {paid:?}, the deals cost {}",
@@ -145,6 +149,21 @@ impl Story {
                 );
                 ensure!(self.over.insert(deal), "{deal:?} ended twice");
                 self.paid += payment.units();
+            }
+            WalletEvent::DealRefuted {
+                deal,
+                refund,
+                guarantee,
+                compensation,
+                ..
+            } => {
+                ensure!(
+                    refund == self.caps[&deal].0,
+                    "{deal:?}: all of the cap came back"
+                );
+                ensure!(self.over.insert(deal), "{deal:?} ended twice");
+                self.compensation += compensation.units();
+                self.forfeited += guarantee.minus(compensation)?.units();
             }
             WalletEvent::PaymentApproved { miner, net, .. } => {
                 *self.approved.entry(miner).or_default() += net.units();

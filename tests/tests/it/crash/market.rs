@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gio_e2e::devnet::{Devnet, Settings};
 use gio_e2e::process::Process;
-use gio_failpoint::{KILL_AT, VISITS};
+use gio_failpoint::{HURRY, KILL_AT, VISITS};
 use gio_protocol::{Address, B256, DealId, DealStage, Gio};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,6 +34,8 @@ const QUIET_SECONDS: u64 = 100;
 /// How often a process is armed for one point before the point counts as never reached: another process may have died
 /// so that this one had nothing to do.
 const TRIES: u32 = 4;
+/// How much sooner a process in a hurry gives up on the chain: after seconds instead of minutes.
+const TIMES_SOONER: &str = "60";
 /// Jobs that may go by before an armed process that still lives is armed for something else.
 const JOBS_ARMED: u32 = 2;
 
@@ -88,6 +90,8 @@ pub(crate) struct Agent {
     jobs: u32,
     /// When it dies it stays dead until somebody starts it.
     pub(crate) stays_dead: bool,
+    /// Its next processes lose their patience with the chain soon.
+    pub(crate) in_a_hurry: bool,
 }
 
 impl Agent {
@@ -101,6 +105,7 @@ impl Agent {
             process: None,
             jobs: 0,
             stays_dead: false,
+            in_a_hurry: false,
         }
     }
 
@@ -110,6 +115,9 @@ impl Agent {
         let mut command = net.agent(self.program, self.name, &["start"]);
         if let Some(aim) = &self.armed {
             command.env(KILL_AT, aim.plan());
+        }
+        if self.in_a_hurry {
+            command.env(HURRY, TIMES_SOONER);
         }
         let visits = visits(net, self.name);
         // Those of the last process; there is none before the first.
@@ -347,7 +355,39 @@ impl DyingMarket {
 
     /// Runs a command that dies at a point.
     pub(crate) async fn buyer_dies(&mut self, args: &[&str], point: &str) {
-        let mut command = self.net.buyer(args);
+        let command = self.net.buyer(args);
+        self.dies_of(command, point).await;
+    }
+
+    /// The same, as soon as the hub has caught up: until then nobody can be reached, or nothing is to be had.
+    pub(crate) async fn buyer_dies_in_the_end(&mut self, args: &[&str], point: &str) {
+        let until = Instant::now() + Duration::from_secs(JOB_SECONDS);
+        loop {
+            let mut command = self.net.buyer(args);
+            command.env(KILL_AT, Aim::at(point).plan());
+            let status = self.buyer(command, until).await;
+            if status.signal() == Some(9) {
+                let (who, point) = ("buyer", point.to_owned());
+                self.deaths.insert(Death { who, point });
+                return;
+            }
+            assert_eq!(status.code(), Some(14), "{}", self.logs());
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Submits a job with a buyer in a hurry, which dies at a point. Returns the job, which `attach` goes on with.
+    pub(crate) async fn submission_dies(&mut self, ask: &Ask, point: &str) -> String {
+        self.jobs += 1;
+        let (out, known) = (self.out(), self.job_ids());
+        let mut command = self.submission(ask, &[], &out);
+        command.env(HURRY, TIMES_SOONER);
+        self.dies_of(command, point).await;
+        let new = self.job_ids().difference(&known).next().cloned();
+        new.expect("a job that is about to be opened is on disk")
+    }
+
+    async fn dies_of(&mut self, mut command: Command, point: &str) {
         command.env(KILL_AT, Aim::at(point).plan());
         let until = Instant::now() + Duration::from_secs(JOB_SECONDS);
         let status = self.buyer(command, until).await;

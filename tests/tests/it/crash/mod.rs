@@ -6,5 +6,6 @@ mod chaos;
 pub(crate) mod jobs;
 pub(crate) mod market;
 mod points;
+mod rare;
 mod scenes;
-mod visits;
+pub(crate) mod visits;
