@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use gio_coin::{
-    Block, BlockContext, BlockHash, Coin, Header, Link, OutPoint, Script, ScryptHasher,
-    Transaction, TxOut, Txid, WorkError, assemble, check_work, coinbase, mine, subsidy,
+    Block, BlockContext, BlockHash, Coin, Header, Link, MAX_BLOCK_BYTES, MAX_BLOCK_SIGOPS,
+    OutPoint, Script, ScryptHasher, Transaction, TxOut, Txid, WorkError, assemble, check_work,
+    coinbase, mine, subsidy, transaction_sigops,
 };
 use gio_protocol::Gio;
 use thiserror::Error;
@@ -17,14 +18,14 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::chain::{AddBlockError, AddHeadersError, Added, Chain, ChainError, ChainEvent};
 use crate::clock::Clock;
-use crate::mempool::{AdmitError, Mempool, MempoolLimits, NextBlock};
+use crate::mempool::{AdmitError, Mempool, MempoolLimits, NextBlock, Room};
 
 /// Questions that may wait: a few per peer; whoever asks more waits to ask.
 const JOBS: usize = 64;
 /// News a slow listener may be behind before it loses some and is told so.
 const NEWS: usize = 4096;
-/// Bytes kept free in a mined block for its header, coinbase and commitment.
-const COINBASE_ROOM: usize = 2000;
+/// Bytes kept free in a mined block for its header, the number of its transactions and the witness commitment.
+const HEADER_ROOM: usize = 500;
 
 /// Chain and mempool.
 #[derive(Debug)]
@@ -252,18 +253,17 @@ impl Ledger {
         let tip = self.chain.tip();
         let next = tree.context_after(&tip);
         let next = next.expect("the tip is in the tree");
-        let chosen = self
-            .mempool
-            .select(gio_coin::MAX_BLOCK_BYTES - COINBASE_ROOM);
-        let reward = subsidy(next.height).plus(chosen.fees);
         self.mined += 1;
         let extra = [&self.tag[..], &self.mined.to_le_bytes()].concat();
         let paid = TxOut {
-            value: reward.unwrap_or(Gio::ZERO),
+            value: subsidy(next.height),
             script_pubkey: script.clone(),
             link: Link::NONE,
         };
-        let first = coinbase(next.height, &extra, vec![paid]);
+        let mut first = coinbase(next.height, &extra, vec![paid]);
+        let chosen = self.mempool.select(room_beside(&first));
+        let reward = subsidy(next.height).plus(chosen.fees);
+        first.outputs[0].value = reward.unwrap_or(Gio::ZERO);
         let clock = u32::try_from(self.clock.now().0).unwrap_or(u32::MAX);
         let time = clock.max(next.median_time_past.saturating_add(1));
         assemble(tip, time, next.bits, first, chosen.transactions)
@@ -274,6 +274,15 @@ impl Ledger {
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<ChainEvent> {
         self.news.subscribe()
+    }
+}
+
+/// What a block has beside this coinbase, whose script may be anything.
+fn room_beside(coinbase: &Transaction) -> Room {
+    let taken = HEADER_ROOM + coinbase.encoded_len();
+    Room {
+        bytes: MAX_BLOCK_BYTES.saturating_sub(taken),
+        sigops: MAX_BLOCK_SIGOPS.saturating_sub(transaction_sigops(coinbase, &[])),
     }
 }
 

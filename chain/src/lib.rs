@@ -30,7 +30,7 @@ pub use chain::{
 pub use clock::Clock;
 pub use ledger::{Ledger, LedgerBroken, LedgerGone, LedgerHandle, MineError, SubmitError};
 pub use mempool::{
-    AdmitError, Entry, FeeRate, Mempool, MempoolLimits, NextBlock, PolicyError, Selection,
+    AdmitError, Entry, FeeRate, Mempool, MempoolLimits, NextBlock, PolicyError, Room, Selection,
 };
 pub use peers::{
     Command, CompactCounts, Manager, Patience, PeerInfo, PeerSettings, PeersError, PeersHandle,

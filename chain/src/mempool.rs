@@ -17,14 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gio_coin::{
     BlockContext, Coin, OutPoint, Strictness, Transaction, TxOut, Txid, check_transaction,
-    is_final, spend_transaction, verify_transaction,
+    is_final, spend_transaction, transaction_sigops, verify_transaction,
 };
 use gio_protocol::Gio;
 
 pub use entry::{Entry, FeeRate};
 pub use error::{AdmitError, PolicyError};
 pub use policy::MempoolLimits;
-pub use template::Selection;
+pub use template::{Room, Selection};
 
 /// What a transaction is admitted against: the block after the tip.
 #[derive(Debug)]
@@ -165,7 +165,9 @@ impl Mempool {
         }
         let coins = self.coins_of(&transaction, next)?;
         let fee = spend_transaction(&transaction, &coins, context).map_err(AdmitError::Spend)?;
-        let entry = Entry::new(transaction, txid, fee);
+        let sigops = transaction_sigops(&transaction, &coins);
+        policy::check_sigops(sigops, &self.limits).map_err(AdmitError::Policy)?;
+        let entry = Entry::new(transaction, txid, fee, sigops);
         if entry.rate() < self.floor {
             let (rate, rate_min) = (entry.rate(), self.floor);
             return Err(AdmitError::FeeTooLow { rate, rate_min });
@@ -228,7 +230,7 @@ impl Mempool {
             .iter()
             .map(|txid| self.entries[txid].fee.units())
             .sum();
-        let relay = self.limits.relay_rate_min.fee_of(entry.bytes).units();
+        let relay = self.limits.relay_rate_min.fee_of(entry.size()).units();
         if !replaced.is_empty() && entry.fee.units() < lost.saturating_add(relay) {
             let required = Gio::from_units(lost.saturating_add(relay));
             let fee = entry.fee;
@@ -350,10 +352,7 @@ impl Mempool {
         let mut family = BTreeSet::new();
         self.collect_descendants(txid, &mut family);
         let entries = family.iter().map(|txid| &self.entries[txid]);
-        let (fee, bytes) = entries.fold((0, 0), |(fee, bytes), entry| {
-            (fee + entry.fee.units(), bytes + entry.bytes)
-        });
-        FeeRate::of(Gio::from_units(fee), bytes)
+        FeeRate::together(entries)
     }
 
     /// A block came: what it contains leaves, and what it contradicts.

@@ -18,7 +18,7 @@ use crate::wire::{DecodeError, Reader, Sink, put_var_bytes};
 
 pub use connect::{
     BlockContext, BlockUndo, Connected, Spend, connect_block, connect_genesis, disconnect_block,
-    spend_transaction,
+    spend_transaction, transaction_sigops,
 };
 pub use error::{ApplyError, ConnectError, SpendError, UndoError};
 pub use set::UtxoSet;

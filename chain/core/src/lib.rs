@@ -34,7 +34,7 @@ pub use block::{Block, MAX_BLOCK_BYTES};
 pub use coins::{
     ApplyError, BlockContext, BlockUndo, Coin, CoinChanges, CoinView, ConnectError, Connected,
     Spend, SpendError, UndoError, UtxoSet, connect_block, connect_genesis, disconnect_block,
-    spend_transaction,
+    spend_transaction, transaction_sigops,
 };
 pub use difficulty::{is_retarget, measured_from, retarget};
 pub use genesis::Backing;

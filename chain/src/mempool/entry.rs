@@ -5,6 +5,10 @@ use std::fmt;
 use gio_coin::{Transaction, Txid, Wtxid};
 use gio_protocol::Gio;
 
+/// What a signature check costs at least, as bytes: blocks have room for one in 52, and whoever uses that up pays for
+/// it. Far below 52, so that ordinary payments pay for their bytes alone.
+pub(super) const BYTES_PER_SIGOP: usize = 20;
+
 /// Base units for 1,000 bytes; a fraction is rounded down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeeRate(u64);
@@ -21,6 +25,14 @@ impl FeeRate {
     pub fn of(fee: Gio, bytes: usize) -> Self {
         let rate = u128::from(fee.units()) * 1000 / (bytes.max(1) as u128);
         Self(u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+
+    /// What transactions pay that are taken or left together.
+    pub(super) fn together<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let (fee, size) = entries.fold((0, 0), |(fee, size), entry| {
+            (fee + entry.fee.units(), size + entry.size())
+        });
+        Self::of(Gio::from_units(fee), size)
     }
 
     /// The fee for so many bytes at this rate, rounded up.
@@ -58,10 +70,12 @@ pub struct Entry {
     pub fee: Gio,
     /// Its complete bytes.
     pub bytes: usize,
+    /// Its signature checks, as a block counts them.
+    pub sigops: usize,
 }
 
 impl Entry {
-    pub(super) fn new(transaction: Transaction, txid: Txid, fee: Gio) -> Self {
+    pub(super) fn new(transaction: Transaction, txid: Txid, fee: Gio, sigops: usize) -> Self {
         let bytes = transaction.encoded_len();
         Self {
             wtxid: transaction.wtxid(),
@@ -69,12 +83,19 @@ impl Entry {
             txid,
             fee,
             bytes,
+            sigops,
         }
+    }
+
+    /// What its fee is measured by: its bytes, or what its signature checks stand for if that is more.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.max(self.sigops * BYTES_PER_SIGOP)
     }
 
     /// What it pays for its size.
     #[must_use]
     pub fn rate(&self) -> FeeRate {
-        FeeRate::of(self.fee, self.bytes)
+        FeeRate::of(self.fee, self.size())
     }
 }

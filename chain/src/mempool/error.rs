@@ -23,6 +23,14 @@ pub enum PolicyError {
         /// The limit.
         max: usize,
     },
+    /// Checking it takes too long, or it takes too much of what blocks have room for.
+    #[error("{count} signature checks, with at most {max} it is passed on")]
+    TooManySigops {
+        /// How many it has.
+        count: usize,
+        /// The limit.
+        max: usize,
+    },
     /// An output costs more to spend than it is worth.
     #[error("output {output} is worth less than {least}")]
     Dust {

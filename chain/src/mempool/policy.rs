@@ -2,7 +2,7 @@
 
 use std::str;
 
-use gio_coin::Transaction;
+use gio_coin::{MAX_BLOCK_SIGOPS, Transaction};
 
 use super::{FeeRate, PolicyError};
 
@@ -18,6 +18,9 @@ pub struct MempoolLimits {
     pub bytes_max: usize,
     /// Largest transaction that is passed on: a twentieth of a block.
     pub transaction_bytes_max: usize,
+    /// Most signature checks of a transaction, those of witnesses included: a fifth of a block. Bounds what it costs to
+    /// find out that the last of them fails.
+    pub transaction_sigops_max: usize,
     /// The least rate: makes filling the network with transactions cost something.
     pub relay_rate_min: FeeRate,
     /// Most transactions one replacement removes.
@@ -31,6 +34,7 @@ impl Default for MempoolLimits {
         Self {
             bytes_max: 64 << 20,
             transaction_bytes_max: 100_000,
+            transaction_sigops_max: MAX_BLOCK_SIGOPS / 5,
             relay_rate_min: FeeRate::per_kilobyte(1000),
             replaced_max: 100,
             family_max: 25,
@@ -60,6 +64,15 @@ pub(super) fn check(transaction: &Transaction, limits: &MempoolLimits) -> Result
         if str::from_utf8(made.link.as_bytes()).is_err() {
             return Err(PolicyError::LinkNotText(output));
         }
+    }
+    Ok(())
+}
+
+/// Whether a transaction is passed on in spite of the signatures it may make others check.
+pub(super) fn check_sigops(count: usize, limits: &MempoolLimits) -> Result<(), PolicyError> {
+    let max = limits.transaction_sigops_max;
+    if count > max {
+        return Err(PolicyError::TooManySigops { count, max });
     }
     Ok(())
 }

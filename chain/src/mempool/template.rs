@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gio_coin::{Transaction, Txid};
 use gio_protocol::Gio;
 
-use super::{FeeRate, Mempool};
+use super::{Entry, FeeRate, Mempool};
 
 /// Transactions for a block, parents before children.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,16 +16,38 @@ pub struct Selection {
     pub fees: Gio,
     /// Their bytes.
     pub bytes: usize,
+    /// Their signature checks.
+    pub sigops: usize,
+}
+
+/// What a block has for transactions beside its coinbase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes.
+    pub bytes: usize,
+    /// Signature checks.
+    pub sigops: usize,
+}
+
+impl Selection {
+    /// Whether these have a place beside what is taken.
+    fn has_room<'a>(&self, package: impl Iterator<Item = &'a Entry>, room: Room) -> bool {
+        let taken = (self.bytes, self.sigops);
+        let (bytes, sigops) = package.fold(taken, |(bytes, sigops), entry| {
+            (bytes + entry.bytes, sigops + entry.sigops)
+        });
+        bytes <= room.bytes && sigops <= room.sigops
+    }
 }
 
 impl Mempool {
-    /// The best-paying transactions that fit into so many bytes. A transaction counts with
+    /// The best-paying transactions for which there is room. A transaction counts with
     /// the ancestors it still needs: a child can pay for its parents.
     ///
     /// # Panics
     /// Never: fees of kept transactions add up to less than all coins.
     #[must_use]
-    pub fn select(&self, bytes_max: usize) -> Selection {
+    pub fn select(&self, room: Room) -> Selection {
         let mut taken = BTreeSet::new();
         let mut rates: BTreeMap<Txid, FeeRate> = BTreeMap::new();
         for txid in self.entries.keys() {
@@ -36,8 +58,8 @@ impl Mempool {
         let mut selection = Selection::default();
         while let Some((_, best)) = order.pop_last() {
             let package = self.package(&best, &taken);
-            let bytes: usize = package.iter().map(|txid| self.entries[txid].bytes).sum();
-            if selection.bytes + bytes > bytes_max {
+            let entries = package.iter().map(|txid| &self.entries[txid]);
+            if !selection.has_room(entries, room) {
                 continue;
             }
             let mut changed = BTreeSet::new();
@@ -63,6 +85,7 @@ impl Mempool {
         let entry = &self.entries[txid];
         selection.transactions.push(entry.transaction.clone());
         selection.bytes += entry.bytes;
+        selection.sigops += entry.sigops;
         let fees = selection.fees.plus(entry.fee);
         selection.fees = fees.expect("fees are part of all coins");
     }
@@ -70,10 +93,7 @@ impl Mempool {
     fn package_rate(&self, txid: &Txid, taken: &BTreeSet<Txid>) -> FeeRate {
         let package = self.package(txid, taken);
         let entries = package.iter().map(|txid| &self.entries[txid]);
-        let (fee, bytes) = entries.fold((0, 0), |(fee, bytes), entry| {
-            (fee + entry.fee.units(), bytes + entry.bytes)
-        });
-        FeeRate::of(Gio::from_units(fee), bytes)
+        FeeRate::together(entries)
     }
 
     /// A transaction and the ancestors not taken yet, parents first.

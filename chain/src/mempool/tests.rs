@@ -69,6 +69,11 @@ fn admit(pool: &mut Mempool, transaction: &Transaction) -> Result<Vec<Txid>, Adm
     pool.admit(transaction.clone(), &next)
 }
 
+fn room(bytes: usize) -> Room {
+    let sigops = usize::MAX;
+    Room { bytes, sigops }
+}
+
 fn pool() -> Mempool {
     Mempool::new(MempoolLimits::default())
 }
@@ -263,16 +268,16 @@ fn children_pay_for_their_parents_and_follow_them() {
     for transaction in [&poor, &rich_child, &middle] {
         admit(&mut pool, transaction).unwrap();
     }
-    let all = pool.select(1_000_000);
+    let all = pool.select(room(1_000_000));
     assert_eq!(
         all.transactions,
         [poor.clone(), rich_child.clone(), middle.clone()]
     );
     assert_eq!(all.fees, Gio::from_units(110_000));
     let two = poor.encoded_len() + rich_child.encoded_len();
-    assert_eq!(pool.select(two).transactions, [poor.clone(), rich_child]);
+    assert_eq!(pool.select(room(two)).transactions, [poor.clone(), rich_child]);
     // Without room for both, the parent is worth only what it pays itself.
-    assert_eq!(pool.select(two - 1).transactions, [middle, poor]);
+    assert_eq!(pool.select(room(two - 1)).transactions, [middle, poor]);
 }
 
 proptest! {
@@ -308,7 +313,7 @@ proptest! {
                 .collect();
             orphans.iter().for_each(|txid| drop(pool.remove(txid)));
             assert_consistent(&pool);
-            let selection = pool.select(2000);
+            let selection = pool.select(room(2000));
             prop_assert!(selection.bytes <= 2000);
         }
     }

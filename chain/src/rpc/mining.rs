@@ -146,5 +146,6 @@ fn transaction_json(
         "hash": transaction.wtxid().to_string(),
         "depends": depends,
         "fee": entry.map(|entry| entry.fee.units()),
+        "sigops": entry.map(|entry| entry.sigops),
     })
 }

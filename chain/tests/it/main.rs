@@ -18,4 +18,5 @@ mod partial_tree;
 mod peers;
 mod processes;
 mod reorg;
+mod sigops;
 mod trouble;

@@ -166,6 +166,13 @@ fn executed_sigops(transaction: &Transaction, coins: &[Coin]) -> usize {
         .sum()
 }
 
+/// Signature checks of a transaction that spends these coins, as a block counts them against
+/// [`MAX_BLOCK_SIGOPS`]. A coinbase spends none.
+#[must_use]
+pub fn transaction_sigops(transaction: &Transaction, coins: &[Coin]) -> usize {
+    static_sigops(transaction) + revealed_sigops(transaction, coins)
+}
+
 /// Signature checks that only the spent outputs reveal: those of redeem scripts and witnesses.
 fn revealed_sigops(transaction: &Transaction, coins: &[Coin]) -> usize {
     std::iter::zip(&transaction.inputs, coins)
@@ -244,25 +251,27 @@ pub fn connect_block(
     let mut checks = 0;
     let mut spends = Vec::with_capacity(block.transactions.len());
     for (at, (transaction, txid)) in block.transactions.iter().zip(block.txids()).enumerate() {
-        checks += static_sigops(transaction);
+        let mut spent = Vec::new();
         if !transaction.is_coinbase() {
             let in_block = |source| ConnectError::Spend {
                 transaction: at,
                 source,
             };
-            let coins = overlay.take_all(transaction).map_err(in_block)?;
-            let fee = spend_transaction(transaction, &coins, context).map_err(in_block)?;
+            spent = overlay.take_all(transaction).map_err(in_block)?;
+            let fee = spend_transaction(transaction, &spent, context).map_err(in_block)?;
             fees = fees
                 .plus(fee)
                 .map_err(|_| in_block(SpendError::TakenTooLarge))?;
-            checks += revealed_sigops(transaction, &coins);
-            let transaction = at;
-            spends.push(Spend { transaction, coins });
         }
+        checks += transaction_sigops(transaction, &spent);
         if checks > MAX_BLOCK_SIGOPS {
             return Err(ConnectError::TooManySigops(checks));
         }
         overlay.create(transaction, txid, context.height);
+        if !transaction.is_coinbase() {
+            let (transaction, coins) = (at, spent);
+            spends.push(Spend { transaction, coins });
+        }
     }
     check_reward(block, context.height, fees)?;
     Ok(Connected {
