@@ -16,8 +16,9 @@ mod template;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gio_coin::{
-    BlockContext, Coin, OutPoint, Strictness, Transaction, TxOut, Txid, check_transaction,
-    is_final, spend_transaction, transaction_sigops, verify_transaction,
+    BlockContext, Coin, InputError, OutPoint, SignatureHashes, Strictness, Transaction, TxOut,
+    Txid, check_transaction, is_final, spend_transaction, transaction_sigops, verify_input,
+    verify_transaction,
 };
 use gio_protocol::Gio;
 
@@ -174,8 +175,7 @@ impl Mempool {
         }
         let replaced = self.check_replacement(&entry)?;
         self.check_family(&entry, &replaced)?;
-        verify_transaction(&entry.transaction, &coins, Strictness::Relay)
-            .map_err(AdmitError::Script)?;
+        check_scripts(&entry.transaction, &coins)?;
         Ok(Candidate { entry, replaced })
     }
 
@@ -278,13 +278,11 @@ impl Mempool {
     fn collect_descendants(&self, txid: &Txid, found: &mut BTreeSet<Txid>) {
         let mut open = vec![*txid];
         while let Some(txid) = open.pop() {
-            let Some(entry) = self.entries.get(&txid) else {
-                continue;
-            };
-            if found.insert(txid) {
-                let outputs = 0..u32::try_from(entry.transaction.outputs.len()).unwrap_or(u32::MAX);
-                let points = outputs.map(|index| OutPoint { txid, index });
-                open.extend(points.filter_map(|point| self.spent_by.get(&point).copied()));
+            if self.entries.contains_key(&txid) && found.insert(txid) {
+                // Not output by output: a transaction may have thousands that nobody spends.
+                let point = |index| OutPoint { txid, index };
+                let spent = self.spent_by.range(point(0)..=point(u32::MAX));
+                open.extend(spent.map(|(_, spender)| *spender));
             }
         }
     }
@@ -407,6 +405,19 @@ impl Mempool {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Runs all scripts as strictly as what is passed on must fulfil them. What fails is judged once more as blocks are: one
+/// input, so that this costs little.
+fn check_scripts(transaction: &Transaction, coins: &[Coin]) -> Result<(), AdmitError> {
+    let Err(unusual) = verify_transaction(transaction, coins, Strictness::Relay) else {
+        return Ok(());
+    };
+    let (hashes, input) = (SignatureHashes::new(transaction, coins), unusual.input);
+    match verify_input(&hashes, input, Strictness::Consensus) {
+        Ok(()) => Err(AdmitError::UnusualScript(unusual)),
+        Err(source) => Err(AdmitError::Script(InputError { input, source })),
     }
 }
 

@@ -8,8 +8,9 @@
 //! A peer costs at most one message being read, what it was asked for, two answers on their way to its socket, and
 //! requests that name 10,000 blocks or transactions. Of a block nobody asked it for only the first bytes are kept.
 //! What is decoded and not judged yet has room for two blocks, of all peers together. Headers cost memory only once
-//! all of a message have the work they claim, and together the work this node asks for. What a peer withholds keeps
-//! nothing back that another has, and a place is held for nobody for good.
+//! all of a message have the work they claim, and together the work this node asks for. Transactions are
+//! judged only if asked for and not refused before. What a peer withholds of blocks keeps nothing back that another
+//! has, and a place is held for nobody for good.
 
 mod address_book;
 mod asked;
@@ -21,6 +22,7 @@ mod manager;
 mod presync;
 mod serve;
 mod sync;
+mod transactions;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

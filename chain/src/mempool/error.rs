@@ -68,6 +68,9 @@ pub enum AdmitError {
     /// It does not fulfil the scripts it spends.
     #[error("the transaction does not fulfil the scripts it spends")]
     Script(#[source] InputError),
+    /// It fulfils the scripts it spends in a way that is not passed on.
+    #[error("the transaction fulfils the scripts it spends in a way that is not passed on")]
+    UnusualScript(#[source] InputError),
     /// It pays too little.
     #[error("it pays {rate}, at least {rate_min} is asked")]
     FeeTooLow {
@@ -102,4 +105,58 @@ pub enum AdmitError {
         /// What is asked now.
         rate_min: FeeRate,
     },
+}
+
+impl AdmitError {
+    /// Whether nothing but another tip changes this: the same bytes need not be looked at again before.
+    #[must_use]
+    pub const fn lasts_until_the_tip_moves(&self) -> bool {
+        match self {
+            Self::Transaction(_)
+            | Self::Policy(_)
+            | Self::NotFinal
+            | Self::Spend(_)
+            | Self::Script(_)
+            | Self::UnusualScript(_)
+            // What is asked rises until the next block.
+            | Self::FeeTooLow { .. } => true,
+            // Others that wait may come or go.
+            Self::Known
+            | Self::MissingCoin(_)
+            | Self::ReplacementRate(_)
+            | Self::ReplacementFee { .. }
+            | Self::ReplacesTooMany(_)
+            | Self::SpendsWhatItReplaces
+            | Self::FamilyTooLarge(_)
+            | Self::Full { .. } => false,
+        }
+    }
+
+    /// Whether no block can ever contain these bytes: whoever passes them on checks nothing.
+    #[must_use]
+    pub const fn lasts_for_ever(&self) -> bool {
+        match self {
+            Self::Transaction(_) | Self::Script(_) => true,
+            Self::Spend(error) => match error {
+                SpendError::PaysMoreThanItTakes { .. }
+                | SpendError::TakenTooLarge
+                | SpendError::TooManySigops(_) => true,
+                SpendError::MissingCoin { .. }
+                | SpendError::ImmatureCoin { .. }
+                | SpendError::RelativeLock => false,
+            },
+            Self::Known
+            | Self::Policy(_)
+            | Self::NotFinal
+            | Self::MissingCoin(_)
+            | Self::UnusualScript(_)
+            | Self::FeeTooLow { .. }
+            | Self::ReplacementRate(_)
+            | Self::ReplacementFee { .. }
+            | Self::ReplacesTooMany(_)
+            | Self::SpendsWhatItReplaces
+            | Self::FamilyTooLarge(_)
+            | Self::Full { .. } => false,
+        }
+    }
 }

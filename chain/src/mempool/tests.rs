@@ -143,6 +143,9 @@ fn what_breaks_a_rule_is_refused_by_that_rule() {
     let mut script = spend(&[point(1)], 1, COIN - 1000);
     script.inputs[0].script_sig = Script::new([opcode::OP_1]);
     let error = admit(&mut pool, &script).unwrap_err();
+    assert!(matches!(error, AdmitError::UnusualScript(_)), "{error}");
+    script.inputs[0].script_sig = Script::new([opcode::OP_RETURN]);
+    let error = admit(&mut pool, &script).unwrap_err();
     assert!(matches!(error, AdmitError::Script(_)), "{error}");
     let mut version = spend(&[point(1)], 1, COIN - 1000);
     version.version = 3;
@@ -275,7 +278,10 @@ fn children_pay_for_their_parents_and_follow_them() {
     );
     assert_eq!(all.fees, Gio::from_units(110_000));
     let two = poor.encoded_len() + rich_child.encoded_len();
-    assert_eq!(pool.select(room(two)).transactions, [poor.clone(), rich_child]);
+    assert_eq!(
+        pool.select(room(two)).transactions,
+        [poor.clone(), rich_child]
+    );
     // Without room for both, the parent is worth only what it pays itself.
     assert_eq!(pool.select(room(two - 1)).transactions, [middle, poor]);
 }

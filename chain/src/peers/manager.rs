@@ -25,6 +25,7 @@ use super::compact::Partial;
 use super::connection::{Connection, Event, PeerId, ROOM, Shared};
 use super::files::{open_book, save};
 use super::presync::Presync;
+use super::transactions::TxRelay;
 use super::{Command, PeerInfo, PeerSettings, PeersError, Stay};
 use crate::chain::ChainEvent;
 use crate::clock::{PeerClocks, advice};
@@ -51,8 +52,6 @@ const SAVE: Duration = Duration::from_secs(600);
 const UNCONNECTED_MAX: u32 = 8;
 /// Addresses taken from one connection.
 const ADDRESSES_PER_PEER: usize = 2000;
-/// Transactions remembered as asked for or refused; then all are forgotten, and some asked for once more.
-const SEEN_TXS_MAX: usize = 20_000;
 
 /// Blocks not connected yet of which is remembered who brought them: twice as many as are fetched ahead.
 const BROUGHT_MAX: usize = 1024;
@@ -121,7 +120,7 @@ pub struct Manager {
     bans: Bans,
     manual: BTreeMap<SocketAddr, Dial>,
     active: bool,
-    seen_txs: BTreeSet<Txid>,
+    txs: TxRelay,
     /// Who brought blocks that are not connected yet.
     brought: BTreeMap<BlockHash, (PeerId, SocketAddr)>,
     clocks: PeerClocks,
@@ -198,7 +197,7 @@ impl Manager {
             next_id: 1,
             bans,
             active: true,
-            seen_txs: BTreeSet::new(),
+            txs: TxRelay::default(),
             brought: BTreeMap::new(),
             clocks: PeerClocks::default(),
             compact: CompactCounts::default(),
@@ -294,6 +293,7 @@ impl Manager {
                 Ok(())
             }
             Event::Left { id, why } => {
+                self.txs.left(id);
                 if let Some(slot) = self.slots.remove(&id) {
                     debug!(address = %slot.address, why, "a connection ended");
                 }

@@ -17,6 +17,7 @@ mod pages;
 mod partial_tree;
 mod peers;
 mod processes;
+mod relay;
 mod reorg;
 mod sigops;
 mod trouble;

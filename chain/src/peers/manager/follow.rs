@@ -8,9 +8,9 @@ use gio_coin::{Block, BlockHash, Header, Transaction};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{debug, info};
 
-use super::{ADDRESSES_PER_PEER, BROUGHT_MAX, IN_FLIGHT_MAX, Manager, PeerId, SEEN_TXS_MAX};
+use super::{ADDRESSES_PER_PEER, BROUGHT_MAX, IN_FLIGHT_MAX, Manager, PeerId};
 use crate::chain::ChainEvent;
-use crate::ledger::SubmitError;
+use crate::ledger::{SubmitError, causes};
 use crate::mempool::AdmitError;
 use crate::peers::PeersError;
 use crate::peers::bans::Offence;
@@ -64,6 +64,11 @@ impl Manager {
 
     /// A peer does not have blocks it showed the headers of: others may.
     fn note_missing(&mut self, id: PeerId, items: &[Inventory]) {
+        for item in items {
+            if let Inventory::Tx(txid) = item {
+                self.txs.is_missing(id, txid);
+            }
+        }
         let Some(peer) = self.peer(id) else { return };
         for item in items {
             if let Inventory::Block(block) | Inventory::CompactBlock(block) = item
@@ -311,15 +316,29 @@ impl Manager {
     }
 
     async fn judge_tx(&mut self, id: PeerId, transaction: Transaction) -> Result<(), PeersError> {
+        if !self.txs.brought(id, &transaction) {
+            debug!("a transaction nobody asked for, or refused before, is not looked at");
+            return Ok(());
+        }
+        let (txid, wtxid) = (transaction.txid(), transaction.wtxid());
         let submitted = self.ledger.call(|ledger| ledger.submit(transaction));
         match submitted.await? {
             Ok(txid) => self.announce_tx(txid, Some(id)),
             Err(SubmitError::Chain(error)) => return Err(error.into()),
-            Err(SubmitError::Refused(AdmitError::Transaction(error))) => {
-                self.offend(id, Offence::BadTransaction, &error.to_string());
+            Err(SubmitError::Refused(error)) => {
+                if error.lasts_until_the_tip_moves() {
+                    self.txs.refused(&txid, wtxid);
+                }
+                if matches!(error, AdmitError::UnusualScript(_)) {
+                    self.txs.was_unusual(id);
+                }
+                // Ours may be another tip, or other limits: only what no tip allows counts.
+                if error.lasts_for_ever() {
+                    self.offend(id, Offence::BadTransaction, &causes(&error));
+                } else {
+                    debug!(%error, "a transaction is not taken");
+                }
             }
-            // Ours may be another tip, or other limits.
-            Err(SubmitError::Refused(error)) => debug!(%error, "a transaction is not taken"),
         }
         Ok(())
     }
@@ -335,10 +354,7 @@ impl Manager {
             match item {
                 Inventory::Block(_) | Inventory::CompactBlock(_) => blocks = true,
                 Inventory::Tx(txid) => {
-                    if self.seen_txs.len() >= SEEN_TXS_MAX {
-                        self.seen_txs.clear();
-                    }
-                    if self.seen_txs.insert(txid) {
+                    if self.txs.announced(id, txid) {
                         asked.push(item);
                     }
                 }
@@ -372,8 +388,7 @@ impl Manager {
                 self.brought.remove(id);
             }
         }
-        // What was refused on another tip may be fine now.
-        self.seen_txs.clear();
+        self.txs.tip_moved();
         let new = moves
             .iter()
             .filter(|event| matches!(event, ChainEvent::Connected { .. }));
