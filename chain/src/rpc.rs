@@ -22,7 +22,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::stream::{self, Stream, StreamExt};
-use gio_coin::{Network, Script, sha256};
+use gio_coin::{MAX_BLOCK_BYTES, Network, Script, sha256};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -33,8 +33,8 @@ use crate::chain::ChainEvent;
 use crate::ledger::LedgerHandle;
 use crate::peers::PeersHandle;
 
-/// Longest request: the hexadecimal digits of the largest transaction, and some.
-const BODY_MAX: usize = 2_200_000;
+/// Longest request: the hexadecimal digits of the largest block, and some.
+const BODY_MAX: usize = 2 * MAX_BLOCK_BYTES + 4096;
 /// Requests in one batch.
 const BATCH_MAX: usize = 100;
 /// A request takes no longer, mining many blocks included.

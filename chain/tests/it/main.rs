@@ -10,6 +10,7 @@ mod disk;
 mod forge;
 #[path = "../../../tests/support/golden.rs"]
 mod golden;
+mod full_block;
 mod http;
 mod litecoin;
 mod operate;
