@@ -5,9 +5,9 @@
 //! ```
 //!
 //! # Correctness
-//! A body is synced before the store mentions it, so whatever follows the last mentioned
-//! record is the rest of an interrupted append and is overwritten. If the store is lost, all
-//! of it can be made again from this file.
+//! A body is synced before the store mentions it. Nothing is ever overwritten, whatever the
+//! store says: it may be lost or half made, and all of it can be made again from this file.
+//! The rest of an interrupted append stays and is passed over.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -152,7 +152,7 @@ impl BodyFile {
     /// Appends a block and returns when it is safe.
     ///
     /// # Errors
-    /// [`BodyError::Io`]; the file is then as before.
+    /// [`BodyError::Io`]; the file may then end with a part of the block.
     ///
     /// # Panics
     /// If the block is larger than any valid one.
@@ -167,14 +167,16 @@ impl BodyFile {
         record.extend_from_slice(&length.to_le_bytes());
         record.extend_from_slice(&sha256(block)[..4]);
         record.extend_from_slice(block);
-        let offset = self.end;
-        let written = self.log.write(offset, &record);
-        written
-            .and_then(|()| self.log.sync())
-            .map_err(|source| BodyError::Io {
-                action: "write",
-                source,
-            })?;
+        let mut write = || -> io::Result<u64> {
+            let offset = self.log.len()?.max(self.end);
+            self.log.write(offset, &record)?;
+            self.log.sync()?;
+            Ok(offset)
+        };
+        let offset = write().map_err(|source| BodyError::Io {
+            action: "write",
+            source,
+        })?;
         let place = BodyPlace { offset, length };
         self.end = place.end();
         Ok(place)
@@ -303,16 +305,27 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_append_is_overwritten() {
+    fn nothing_is_overwritten_and_the_rest_of_an_interrupted_append_is_passed_over() {
         let (folder, mut bodies) = file("blocks");
-        let blocks = blocks(2);
+        let blocks = blocks(3);
         let first = bodies.append(&blocks[0].encode()).unwrap();
-        bodies.log.write(first.end(), b"test\xff\xff").unwrap();
+        let second = bodies.append(&blocks[1].encode()).unwrap();
+        bodies
+            .log
+            .write(second.end(), b"test\x99\x00\x00\x00torn")
+            .unwrap();
         drop(bodies);
         let path = folder.path().join("blocks");
-        let mut bodies = BodyFile::open(&path, *b"test", first.end()).unwrap();
-        let second = bodies.append(&blocks[1].encode()).unwrap();
-        assert_eq!(second.offset, first.end());
-        assert_eq!(bodies.block(second).unwrap(), blocks[1]);
+        // A store that lost its last entries, or all of them.
+        for known in [0, first.end()] {
+            let before = std::fs::read(&path).unwrap();
+            let mut bodies = BodyFile::open(&path, *b"test", known).unwrap();
+            let third = bodies.append(&blocks[2].encode()).unwrap();
+            assert_eq!(bodies.block(third).unwrap(), blocks[2]);
+            assert!(std::fs::read(&path).unwrap().starts_with(&before));
+            let mut scanned = Vec::new();
+            bodies.scan(|_, block| scanned.push(block)).unwrap();
+            assert_eq!(scanned[..3], blocks);
+        }
     }
 }

@@ -129,7 +129,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Makes headers, coins and undo records again from the bodies alone.
+    /// Makes headers, coins and undo records again from the bodies alone. All of it is safe when this returns, and
+    /// worth nothing before.
     ///
     /// # Errors
     /// [`ChainError`].
@@ -147,6 +148,7 @@ impl Chain {
             }
         }
         chain.follow_best()?;
+        chain.store.flush()?;
         Ok(chain)
     }
 

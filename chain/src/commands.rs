@@ -17,7 +17,7 @@ use crate::chain::Chain;
 use crate::cli::Init;
 use crate::client;
 use crate::config::{Config, NetworkName};
-use crate::node::open_chain;
+use crate::folder::{IndexState, index_state, open_chain};
 
 pub(crate) fn print_error(text: &str) {
     eprintln!("{text}");
@@ -121,8 +121,20 @@ fn look_at_node(found: &mut Diagnosis, home: &Home, config: &Config) {
 }
 
 fn look_at_files(found: &mut Diagnosis, home: &Home, config: &Config) {
-    if !home.path("index").exists() {
-        return found.ok("chain", "empty: nothing was synced yet");
+    let begin = "gio-chain node";
+    match index_state(home) {
+        IndexState::HalfMade => {
+            let text = "its index is half made: the next start makes it anew from the blocks";
+            return found.fail("chain", text, begin);
+        }
+        IndexState::Missing => {
+            let text = "its index is gone: the next start makes it again from the blocks";
+            return found.fail("chain", text, begin);
+        }
+        IndexState::Whole if !home.path("index").exists() => {
+            return found.ok("chain", "empty: nothing was synced yet");
+        }
+        IndexState::Whole => {}
     }
     let mut chain = match open_chain(home, config, false) {
         Ok(chain) => chain,

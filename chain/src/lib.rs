@@ -12,6 +12,7 @@ mod clock;
 mod commands;
 pub mod config;
 pub mod decoders;
+mod folder;
 mod ledger;
 mod mempool;
 mod metrics;

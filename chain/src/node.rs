@@ -12,42 +12,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::bodies::BodyFile;
-use crate::chain::{Chain, ChainError};
 use crate::commands::config;
 use crate::config::Config;
+use crate::folder::open_chain;
 use crate::ledger::{Ledger, LedgerHandle};
 use crate::metrics::{self, ChainSource};
 use crate::peers::{Manager, Patience, PeerSettings, PeersHandle};
 use crate::rpc::{Api, Rpc};
-use crate::store::Store;
 use crate::trouble;
 
 /// How often progress is looked at.
 const PROGRESS: Duration = Duration::from_secs(5);
-
-/// Opens the chain in a folder; `reindex` makes its index again from the blocks.
-///
-/// # Errors
-/// What is wrong with the files, with a hint.
-pub(crate) fn open_chain(home: &Home, config: &Config, reindex: bool) -> Result<Chain, UserError> {
-    let (params, index) = (config.params(), home.path("index"));
-    if reindex && index.exists() {
-        std::fs::remove_file(&index)?;
-    }
-    let opened = || -> Result<Chain, ChainError> {
-        let store = Store::open(&index, &params)?;
-        let (blocks, magic) = (home.path("blocks"), params.magic);
-        if reindex {
-            let bodies = BodyFile::open(&blocks, magic, 0)?;
-            return Chain::reindex(params.clone(), store, bodies);
-        }
-        Chain::open(params.clone(), store, |end| {
-            BodyFile::open(&blocks, magic, end)
-        })
-    };
-    opened().map_err(trouble::not_opened)
-}
 
 /// `gio-chain node`.
 ///
@@ -58,9 +33,6 @@ pub(crate) async fn start(home: &Home, reindex: bool) -> Result<(), UserError> {
     let _lock = home.lock().map_err(|error| {
         UserError::of(Code::HomeBusy, error).hint("one node at a time uses a folder")
     })?;
-    if reindex {
-        info!("making the index again from the blocks");
-    }
     let chain = open_chain(home, &config, reindex)?;
     info!(height = chain.tip_height(), tip = %chain.tip(), "the chain is open");
     let random = random_word();

@@ -1,5 +1,6 @@
 //! Power fails at the n-th write, or that write alone finds no room, for every n of a scenario with spends and a
-//! reorganisation: what was accepted is there, the coins are those of the tip, and the node goes on.
+//! reorganisation, and of making the index again: what was accepted is there, the coins are those of the tip, and the
+//! node goes on.
 
 use gio_chain::{BodyFile, Chain, ChainError, Store};
 use gio_coin::{Block, BlockHash};
@@ -38,6 +39,13 @@ impl Machine {
         Chain::open(forge.params.clone(), store, |end| {
             Ok(BodyFile::on(Box::new(bodies), magic, end))
         })
+    }
+
+    /// Makes the index again from the bodies.
+    fn reindex(&self, forge: &Forge) -> Result<Chain, ChainError> {
+        let store = Store::open_backend(self.index.clone(), &forge.params)?;
+        let bodies = BodyFile::on(Box::new(self.bodies.clone()), forge.params.magic, 0);
+        Chain::reindex(forge.params.clone(), store, bodies)
     }
 
     fn images(&self) -> [Vec<u8>; 2] {
@@ -175,4 +183,48 @@ fn n14_the_disk_may_be_full_at_any_write() {
     }
     // The last writes only close the store.
     assert!(refused > 40, "{refused}");
+}
+
+#[test]
+fn n14_power_may_fail_at_any_write_of_a_reindex() {
+    let mut forge = Forge::new();
+    let short = forge.grow(forge.genesis(), 2);
+    let long = forge.grow(short[0].id(), 6);
+    let late = forge.block(long[5].id(), vec![]);
+    let machine = Machine::with(&[vec![], vec![]], PLENTY);
+    let mut chain = machine.start(&forge).expect("an empty machine starts");
+    assert_eq!(give(&mut chain, &short) + give(&mut chain, &long), 8);
+    drop(chain);
+    let [_, bodies] = machine.images();
+
+    let whole = Machine::with(&[vec![], bodies.clone()], PLENTY);
+    drop(whole.reindex(&forge).expect("intact bodies"));
+    let operations = PLENTY - whole.power.left();
+    assert!(operations > 20, "{operations}");
+    for power in 0..=operations {
+        let failing = Machine::with(&[vec![], bodies.clone()], power);
+        let made = failing.reindex(&forge).map(drop);
+        let seed = u64::try_from(power).expect("not negative");
+        let images = failing.after_crash(seed);
+        assert_eq!(images[1], bodies, "a reindex only reads the bodies");
+        if made.is_ok() {
+            let chain = Machine::with(&images, PLENTY).start(&forge);
+            let chain = chain.expect("what is made is safe");
+            forge.assert_at(&chain, long[5].id());
+        }
+        // Even a start on what is left of the index, and a block on top, overwrite no body.
+        let careless = Machine::with(&images, PLENTY);
+        if let Ok(mut chain) = careless.start(&forge) {
+            let _ = give(&mut chain, &short[..1]);
+            let other = forge.block(forge.genesis(), vec![]);
+            assert_eq!(give(&mut chain, &[other]), 1);
+        }
+        let [_, left] = careless.images();
+        assert!(left.starts_with(&bodies), "overwritten after {power}");
+        let again = Machine::with(&[vec![], left], PLENTY);
+        let mut chain = again.reindex(&forge).expect("intact bodies");
+        forge.assert_at(&chain, long[5].id());
+        assert_eq!(give(&mut chain, std::slice::from_ref(&late)), 1);
+        forge.assert_at(&chain, late.id());
+    }
 }

@@ -8,9 +8,9 @@ mod daemon;
 mod decoders;
 mod disk;
 mod forge;
+mod full_block;
 #[path = "../../../tests/support/golden.rs"]
 mod golden;
-mod full_block;
 mod http;
 mod litecoin;
 mod operate;
@@ -18,6 +18,7 @@ mod pages;
 mod partial_tree;
 mod peers;
 mod processes;
+mod reindex;
 mod relay;
 mod reorg;
 mod sigops;
