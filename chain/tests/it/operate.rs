@@ -1,4 +1,8 @@
 //! The operator's doors of a node: metrics and health, logs as JSON, a config elsewhere, an orderly end.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may end at the first thing that is wrong"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
