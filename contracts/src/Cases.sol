@@ -115,7 +115,7 @@ contract Cases is ICases {
     function isPending(uint256 caseId, address wallet) external view returns (bool) {
         Case storage c = _cases[caseId];
         bool accused = c.wallet == wallet && wallet != address(0) && c.kind == CaseKind.Accusation;
-        return accused && c.outcome == CaseOutcome.Undecided;
+        return accused && c.outcome == CaseOutcome.Undecided && c.openedAt >= IHubWallet(wallet).registeredAt();
     }
 
     /// @inheritdoc ICases
@@ -223,10 +223,13 @@ contract Cases is ICases {
         bool passed = vote == IGovernor.ProposalState.Succeeded || vote == IGovernor.ProposalState.Queued;
         WalletState wallet = IHubWallet(c.wallet).state();
         if (c.kind == CaseKind.Appeal) {
-            if (wallet == WalletState.Suspected) return CaseOutcome.Undecided;
+            bool current = c.openedAt >= IHubWallet(c.wallet).suspectedAt();
+            if (wallet == WalletState.Suspected && current) return CaseOutcome.Undecided;
             return passed ? CaseOutcome.Upheld : CaseOutcome.Moot;
         }
-        if (wallet == WalletState.Registered) return CaseOutcome.Undecided;
+        // Of an earlier registration: it can suspect the wallet no more, so a vote for it has nothing left to wait for.
+        bool ofThisRegistration = c.openedAt >= IHubWallet(c.wallet).registeredAt();
+        if (wallet == WalletState.Registered && ofThisRegistration) return CaseOutcome.Undecided;
         if (passed) return CaseOutcome.Upheld;
         // A wallet that only left its registration is still voted on; one that was suspected or banned meanwhile is not.
         bool condemned = wallet == WalletState.Suspected || wallet == WalletState.Punished;

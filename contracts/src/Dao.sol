@@ -199,6 +199,7 @@ contract Dao is
         bytes[] memory calldatas,
         bytes32 descriptionHash
     ) internal override(Governor, GovernorTimelockControl) {
+        _checkCurrent(proposalId, targets, calldatas);
         super._executeOperations(proposalId, targets, values, calldatas, descriptionHash);
     }
 
@@ -209,6 +210,22 @@ contract Dao is
         bytes32 descriptionHash
     ) internal override(Governor, GovernorTimelockControl) returns (uint256) {
         return super._cancel(targets, values, calldatas, descriptionHash);
+    }
+
+    /// @dev What passed can be executed for ever, so it must say what it is about: a wallet's registration or suspicion of
+    /// the time when votes were counted, and never a later one. The wallet itself cannot tell them apart.
+    function _checkCurrent(uint256 proposalId, address[] memory targets, bytes[] memory calldatas) private view {
+        uint256 snapshot = proposalSnapshot(proposalId);
+        for (uint256 i = 0; i < targets.length; ++i) {
+            bytes4 decision = bytes4(calldatas[i]);
+            uint256 since = 0;
+            if (decision == IHubWallet.rehab.selector || decision == IHubWallet.ban.selector) {
+                since = IHubWallet(targets[i]).suspectedAt();
+            } else if (decision == IHubWallet.suspect.selector) {
+                since = IHubWallet(targets[i]).registeredAt();
+            }
+            if (since > snapshot) revert DecisionOutdated(proposalId, targets[i], since, snapshot);
+        }
     }
 
     function _executor() internal view override(Governor, GovernorTimelockControl) returns (address) {

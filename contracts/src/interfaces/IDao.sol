@@ -3,7 +3,10 @@ pragma solidity ^0.8.28;
 
 /// @title IDao
 /// @notice What the Dao adds to OpenZeppelin's Governor, whose interface is `IGovernor`: grave proposals.
-/// @dev A proposal is grave if it bans a wallet or changes the government itself, that is, if it calls the Dao or its
+/// @dev What passed can be executed at any later time, but `suspect` only in the registration, and `rehab` and `ban` only
+/// in the suspicion, that its votes were about: no leftover decision opens or closes a later case.
+///
+/// A proposal is grave if it bans a wallet or changes the government itself, that is, if it calls the Dao or its
 /// timelock. Both need the higher quorum and majority: otherwise whoever may only suspect could vote itself a way to ban.
 /// Votes are GIO delegated at the proposal's snapshot (GV-09); whoever never delegated has none.
 interface IDao {
@@ -20,6 +23,8 @@ interface IDao {
     error TimelockOfOtherDao(address timelock);
     /// @notice A ban is voted on alone: nothing is bundled with it (HW-25).
     error BanNotAlone(uint256 actions);
+    /// @notice The wallet was registered or suspected again after the snapshot: this vote was about an earlier time.
+    error DecisionOutdated(uint256 proposalId, address wallet, uint256 since, uint256 snapshot);
     /// @notice Wallets name their timelock for ever; a Dao with another could not govern them.
     error TimelockFixed();
 

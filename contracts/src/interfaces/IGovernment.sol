@@ -9,7 +9,8 @@ interface ICaseRegister {
     /// @return True while one is.
     function isOpen(address wallet) external view returns (bool);
 
-    /// @notice Whether `caseId` is an undecided accusation against the wallet: no suspicion without evidence.
+    /// @notice Whether `caseId` is an undecided accusation against the wallet, opened in its present registration: no
+    /// suspicion without evidence, and none by evidence of an earlier time that was answered or left behind.
     /// @param caseId A case.
     /// @param wallet A wallet.
     /// @return True if so.

@@ -52,7 +52,8 @@ contract CasesInvariants is GovernanceBase {
             CasesHandler.Book memory book = handler.bookAt(i);
             assertEq(uint8(cases.caseOf(i + 1).outcome), uint8(book.outcome), "outcome");
             bool pending = book.accuses && book.outcome == CaseOutcome.Undecided;
-            assertEq(cases.isPending(i + 1, address(book.wallet)), pending, "pending");
+            bool current = pending && !handler.isOutdated(book);
+            assertEq(cases.isPending(i + 1, address(book.wallet)), current, "pending");
             for (uint256 j = 0; j < 3; ++j) {
                 if (pending && handler.walletAt(j) == book.wallet) ++accusations[j];
             }

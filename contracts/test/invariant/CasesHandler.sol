@@ -23,6 +23,7 @@ contract CasesHandler is Test {
         uint256 proposalId;
         bool accuses;
         CaseOutcome outcome;
+        uint64 openedAt;
     }
 
     uint128 private constant GIO = 1e8;
@@ -101,7 +102,7 @@ contract CasesHandler is Test {
     function _opened(uint256 caseId, GovernedWallet wallet, address opener, uint128 bond, bool accuses) private {
         assertEq(caseId, books.length + 1, "numbers without gaps");
         uint256 id = CASES.caseOf(caseId).proposalId;
-        books.push(Book(wallet, opener, bond, id, accuses, CaseOutcome.Undecided));
+        books.push(Book(wallet, opener, bond, id, accuses, CaseOutcome.Undecided, uint64(block.timestamp)));
         posted += bond;
     }
 
@@ -133,8 +134,19 @@ contract CasesHandler is Test {
         bool dead = book.accuses && book.outcome != CaseOutcome.Undecided;
         if (book.wallet.state() != needed || dead) return;
         if (block.timestamp < DAO.proposalEta(book.proposalId)) vm.warp(DAO.proposalEta(book.proposalId));
+        if (isOutdated(book)) {
+            (bool ok,) = address(DAO).call(abi.encodeWithSignature("execute(uint256)", book.proposalId));
+            assertFalse(ok, "a decision of an earlier registration or suspicion was carried out");
+            ++calls["outdated"];
+            return;
+        }
         DAO.execute(book.proposalId);
         ++calls["execute"];
+    }
+
+    /// @dev Between the opening of a case and the next registration or suspicion lies a whole vote, so its snapshot too.
+    function isOutdated(Book memory book) public view returns (bool) {
+        return book.openedAt < (book.accuses ? book.wallet.registeredAt() : book.wallet.suspectedAt());
     }
 
     function decide(uint256 seed) external {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ICases} from "src/interfaces/ICases.sol";
+import {IDao} from "src/interfaces/IDao.sol";
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
 import {CaseOutcome} from "src/types/Governance.sol";
 import {WalletState} from "src/types/Wallet.sol";
@@ -110,8 +111,14 @@ contract CasesDecideTest is GovernanceBase {
         _voteFor(id);
         dao.queue(id);
         vm.warp(dao.proposalEta(id));
+        vm.prank(address(timelock));
+        vm.expectRevert(GovernedWallet.NotInState.selector);
+        wallet.suspect(second);
         wallet.setState(WalletState.Registered);
+        vm.prank(address(timelock));
         vm.expectRevert(GovernedWallet.NoSuchAccusation.selector);
+        wallet.suspect(second);
+        vm.expectPartialRevert(IDao.DecisionOutdated.selector);
         dao.execute(id);
     }
 

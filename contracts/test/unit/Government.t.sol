@@ -3,80 +3,18 @@ pragma solidity ^0.8.28;
 
 import {HubFactory} from "src/HubFactory.sol";
 import {HubWallet} from "src/HubWallet.sol";
-import {Whitelist} from "src/Whitelist.sol";
-import {Cases} from "src/Cases.sol";
-import {Dao} from "src/Dao.sol";
 import {Standing} from "src/Standing.sol";
-import {Timelock} from "src/Timelock.sol";
-import {Treasury} from "src/Treasury.sol";
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
 import {IStanding} from "src/interfaces/IStanding.sol";
 import {ITreasury} from "src/interfaces/ITreasury.sol";
 import {IWhitelist} from "src/interfaces/IWhitelist.sol";
 import {CaseOutcome} from "src/types/Governance.sol";
-import {HubKind, HubRecord, WalletParameters, WalletState} from "src/types/Wallet.sol";
-import {GovernanceBase} from "../utils/GovernanceBase.sol";
+import {HubKind, HubRecord, WalletState} from "src/types/Wallet.sol";
+import {GovernmentBase} from "../utils/GovernmentBase.sol";
 
 /// @notice The whole government over a real hub's wallet: from an accusation to the last consequence (GV-10 to GV-13, R8,
 /// HW-19 to HW-25).
-contract GovernmentTest is GovernanceBase {
-    uint128 private constant BOND = 30 * GIO;
-    uint128 private constant MONEY = 1000 * GIO;
-
-    HubFactory private hubs;
-    HubWallet private real;
-    address private miner = makeAddr("miner");
-
-    function setUp() public override {
-        super.setUp();
-        uint64 nonce = vm.getNonce(address(this));
-        // The market around the same token: whitelist, cases and factory name each other.
-        timelock = new Timelock(TIMELOCK_DELAY, vm.computeCreateAddress(address(this), nonce + 1));
-        dao = new Dao(token, timelock, vm.computeCreateAddress(address(this), nonce + 5), _daoParameters());
-        treasury = new Treasury(token, address(timelock), _treasuryParameters());
-        HubWallet implementation = new HubWallet();
-        whitelist = new Whitelist(vm.computeCreateAddress(address(this), nonce + 6));
-        cases = new Cases(token, address(dao), address(treasury), address(whitelist), BOND_MIN);
-        hubs = new HubFactory(address(implementation), _walletParameters());
-        vm.prank(hub);
-        real = HubWallet(hubs.createHub("first"));
-        _fund(address(real), MONEY);
-        vm.prank(hub);
-        real.register(HubRecord("/dns/hub", "hub", "", HubKind.Compute));
-        skip(1);
-    }
-
-    function _walletParameters() private view returns (WalletParameters memory) {
-        return WalletParameters({
-            token: address(token),
-            dao: address(timelock),
-            treasury: address(treasury),
-            cases: address(cases),
-            whitelist: address(whitelist),
-            freezeQuota: 1 * GIO,
-            lockPercent: 30,
-            daoFeePerMille: 5,
-            payoutPeriod: 30 days,
-            suspicionPeriod: 120 days
-        });
-    }
-
-    function _accuseReal() private returns (uint256 caseId) {
-        _fundFor(address(cases), stranger, BOND);
-        vm.prank(stranger);
-        caseId = cases.accuse(address(real), keccak256("evidence"), "https://evidence.example/7", BOND);
-    }
-
-    function _suspectReal() private returns (uint256 caseId) {
-        caseId = _accuseReal();
-        _carryOut(caseId);
-        cases.decide(caseId);
-    }
-
-    function _assertState(WalletState expected) private view {
-        assertEq(uint8(real.state()), uint8(expected), "wallet state");
-    }
-
+contract GovernmentTest is GovernmentBase {
     /// @notice GV-10: only an executed vote reaches a wallet.
     function test_gv10_wallet_byAnyoneButTheTimelock_reverts(address caller) public {
         vm.assume(caller != address(timelock));

@@ -18,6 +18,7 @@ contract GovernedWallet {
 
     WalletState public state = WalletState.Registered;
     uint64 public registeredAt = uint64(block.timestamp);
+    uint64 public suspectedAt;
     uint256 public suspectedFor; // the case
 
     error NotTheDao();
@@ -42,6 +43,7 @@ contract GovernedWallet {
         if (!CASES.isPending(caseId, address(this))) revert NoSuchAccusation();
         suspectedFor = caseId;
         state = WalletState.Suspected;
+        suspectedAt = uint64(block.timestamp);
     }
 
     function rehab() external onlyDaoIn(WalletState.Suspected) {
@@ -59,7 +61,10 @@ contract GovernedWallet {
         return TOKEN.balanceOf(address(this));
     }
 
+    /// @dev A registration or a suspicion begins now, as in a real wallet.
     function setState(WalletState state_) external {
         state = state_;
+        if (state_ == WalletState.Registered) registeredAt = uint64(block.timestamp);
+        if (state_ == WalletState.Suspected) suspectedAt = uint64(block.timestamp);
     }
 }
