@@ -15,6 +15,7 @@ import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 
 import {IDao} from "./interfaces/IDao.sol";
 import {IHubWallet} from "./interfaces/IHubWallet.sol";
+import {ITreasury} from "./interfaces/ITreasury.sol";
 import {DaoParameters} from "./types/Governance.sol";
 
 /// @title Dao
@@ -153,6 +154,8 @@ contract Dao is
             }
             // INVARIANT: whatever the timelock could be made to do indirectly begins with a call to one of these two.
             if (targets[i] == address(this) || targets[i] == timelock()) grave = true;
+            // INVARIANT: no treasury pays out by any other call, so ordinary votes cannot buy grave ones.
+            if (bytes4(calldatas[i]) == ITreasury.spend.selector) grave = true;
         }
         if (grave) {
             isGrave[proposalId] = true;

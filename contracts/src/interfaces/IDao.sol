@@ -6,8 +6,9 @@ pragma solidity ^0.8.28;
 /// @dev What passed can be executed at any later time, but `suspect` only in the registration, and `rehab` and `ban` only
 /// in the suspicion, that its votes were about: no leftover decision opens or closes a later case.
 ///
-/// A proposal is grave if it bans a wallet or changes the government itself, that is, if it calls the Dao or its
-/// timelock. Both need the higher quorum and majority: otherwise whoever may only suspect could vote itself a way to ban.
+/// A proposal is grave if it bans a wallet, spends from a treasury, or changes the government itself, that is, if it calls
+/// the Dao or its timelock. All need the higher quorum and majority: otherwise whoever may only suspect could vote itself
+/// a way to ban, or the treasury's tokens, which are votes as soon as somebody else holds them.
 /// Votes are GIO delegated at the proposal's snapshot (GV-09); whoever never delegated has none.
 interface IDao {
     /* EVENTS */
@@ -32,7 +33,7 @@ interface IDao {
 
     /// @notice Whether a proposal needs the grave quorum and majority.
     /// @param proposalId A proposal.
-    /// @return True if it bans, or calls the Dao or its timelock.
+    /// @return True if it bans, spends, or calls the Dao or its timelock.
     function isGrave(uint256 proposalId) external view returns (bool);
 
     /// @notice How many votes for and abstain the proposal needs together.

@@ -12,7 +12,8 @@ import {Bucket, Epoch} from "../types/Governance.sol";
 /// Money is in one of four places. What was sent here by plain transfer is the running epoch's fees. Closing the epoch
 /// gives a fixed share of them to the holders of votes and the rest to bucket 0, the general money. Every expropriation
 /// is a bucket of its own, out of reach until its lock ends and never part of a dividend, so that nobody gains from
-/// expropriating hubs (HW-24, HW-25). Only the Dao's timelock spends, from one bucket at a time.
+/// expropriating hubs (HW-24, HW-25). Only the Dao's timelock spends, from one
+/// bucket at a time and after a grave vote: what is spent can vote.
 ///
 /// What the treasury holds cannot vote: it delegates to nobody (R12).
 interface ITreasury is ITreasuryInbox {
@@ -69,7 +70,7 @@ interface ITreasury is ITreasuryInbox {
 
     /* MONEY OUT */
 
-    /// @notice Spends from one bucket. Only the Dao's timelock.
+    /// @notice Spends from one bucket. Only the Dao's timelock, after a grave vote.
     /// @param bucketId 0 for the general money, otherwise an expropriation whose lock has ended.
     /// @param to Who receives it.
     /// @param amount Base units.

@@ -6,9 +6,9 @@ import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {IERC6372} from "@openzeppelin/contracts/interfaces/IERC6372.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Vm} from "forge-std/Vm.sol";
 
-import {ITreasury} from "src/interfaces/ITreasury.sol";
 import {GovernanceBase} from "../utils/GovernanceBase.sol";
 
 /// @notice A voting front end that knows nothing of this repository: it has two addresses, OpenZeppelin's published
@@ -130,7 +130,7 @@ contract DaoFrontEndTest is GovernanceBase {
         _makeTwoProposals();
         Listed[] memory list = _list();
         assertEq(list.length, 2);
-        assertEq(list[0].description, "Pay the auditors");
+        assertEq(list[0].description, "For auditors");
         assertEq(list[0].proposer, alice.addr);
         assertEq(list[0].voteStart, governor.proposalSnapshot(list[0].id));
         assertEq(list[0].voteEnd, governor.proposalDeadline(list[0].id));
@@ -146,7 +146,7 @@ contract DaoFrontEndTest is GovernanceBase {
         _assertStage(list[0].id, IGovernor.ProposalState.Succeeded);
         _assertStage(list[1].id, IGovernor.ProposalState.Defeated);
         _carryOut(list[0]);
-        assertEq(token.balanceOf(recipient), 77);
+        assertEq(token.allowance(address(timelock), recipient), 77);
     }
 
     function test_frontEnd_proposerCancelsAPendingProposal() public {
@@ -162,10 +162,8 @@ contract DaoFrontEndTest is GovernanceBase {
     }
 
     function _makeTwoProposals() private {
-        Proposal memory pay =
-            _single(address(treasury), abi.encodeCall(ITreasury.spend, (0, recipient, 77)), "Pay the auditors");
-        Proposal memory other =
-            _single(address(treasury), abi.encodeCall(ITreasury.spend, (0, stranger, 1)), "Pay a stranger");
+        Proposal memory pay = _single(address(token), abi.encodeCall(IERC20.approve, (recipient, 77)), "For auditors");
+        Proposal memory other = _single(address(token), abi.encodeCall(IERC20.approve, (stranger, 1)), "For a stranger");
         vm.startPrank(alice.addr);
         governor.propose(pay.targets, pay.values, pay.calls, pay.description);
         governor.propose(other.targets, other.values, other.calls, other.description);

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {Dao} from "src/Dao.sol";
 import {Timelock} from "src/Timelock.sol";
@@ -14,8 +15,8 @@ import {GovernanceBase} from "../utils/GovernanceBase.sol";
 
 /// @notice Who may propose what, and which proposals are grave.
 contract DaoProposeTest is GovernanceBase {
-    function _spend(string memory description) private view returns (Proposal memory) {
-        return _single(address(treasury), abi.encodeCall(ITreasury.spend, (0, recipient, 1)), description);
+    function _ordinary(string memory description) private view returns (Proposal memory) {
+        return _single(address(token), abi.encodeCall(IERC20.approve, (recipient, 1)), description);
     }
 
     function _refused(address cases_, DaoParameters memory p) private {
@@ -69,7 +70,7 @@ contract DaoProposeTest is GovernanceBase {
     function test_propose_belowThreshold_reverts() public {
         _giveVotes(stranger, THRESHOLD - 1);
         skip(1);
-        Proposal memory p = _spend("below");
+        Proposal memory p = _ordinary("below");
         bytes memory expected = abi.encodeWithSelector(
             IGovernor.GovernorInsufficientProposerVotes.selector, stranger, THRESHOLD - 1, THRESHOLD
         );
@@ -84,7 +85,7 @@ contract DaoProposeTest is GovernanceBase {
     }
 
     function test_propose_forOtherProposer_reverts() public {
-        Proposal memory p = _spend(string.concat("mine\n#proposer=", vm.toString(bob.addr)));
+        Proposal memory p = _ordinary(string.concat("mine\n#proposer=", vm.toString(bob.addr)));
         vm.expectRevert(abi.encodeWithSelector(IGovernor.GovernorRestrictedProposer.selector, alice.addr));
         vm.prank(alice.addr);
         dao.propose(p.targets, p.values, p.calls, p.description);
@@ -106,7 +107,7 @@ contract DaoProposeTest is GovernanceBase {
     }
 
     function test_propose_ordinary_isNotGrave() public {
-        Proposal memory p = _spend("ordinary");
+        Proposal memory p = _ordinary("ordinary");
         _propose(p);
         assertFalse(dao.isGrave(p.id));
         _startVote(p.id);
@@ -125,6 +126,35 @@ contract DaoProposeTest is GovernanceBase {
         _assertGrave(_single(address(dao), abi.encodeCall(dao.updateQuorumNumerator, (1)), "quorum"));
         bytes memory inner = abi.encodeCall(IHubWallet.ban, ());
         _assertGrave(_single(address(dao), abi.encodeCall(dao.relay, (address(wallet), 0, inner)), "relay"));
+    }
+
+    /// @notice GV-11: what leaves the treasury can vote, so ordinary votes do not spend it, alone or beside other calls.
+    function test_gv11_propose_spending_isGrave() public {
+        bytes memory spend = abi.encodeCall(ITreasury.spend, (0, recipient, 1));
+        _assertGrave(_single(address(treasury), spend, "spend"));
+        Proposal memory p;
+        p.targets = new address[](2);
+        p.values = new uint256[](2);
+        p.calls = new bytes[](2);
+        (p.targets[0], p.calls[0]) = (address(token), abi.encodeCall(IERC20.approve, (recipient, 1)));
+        (p.targets[1], p.calls[1]) = (address(treasury), spend);
+        p.id = _id(p);
+        _assertGrave(p);
+    }
+
+    /// @notice GV-11: a tenth of the supply, unopposed, does not vote itself what is in the treasury.
+    function test_gv11_spendingByOrdinaryVotes_isDefeated() public {
+        uint128 left = uint128(token.balanceOf(faucet));
+        vm.startPrank(faucet);
+        token.approve(address(treasury), left);
+        treasury.deposit(left);
+        vm.stopPrank();
+        Proposal memory p = _single(address(treasury), abi.encodeCall(ITreasury.spend, (0, alice.addr, left)), "mine");
+        _propose(p);
+        _startVote(p.id);
+        _vote(alice, p.id, FOR);
+        _endVote(p.id);
+        _assertProposal(p.id, IGovernor.ProposalState.Defeated);
     }
 
     function _assertGrave(Proposal memory p) private {

@@ -5,7 +5,6 @@ import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {IHubWallet} from "src/interfaces/IHubWallet.sol";
-import {ITreasury} from "src/interfaces/ITreasury.sol";
 import {WalletState} from "src/types/Wallet.sol";
 import {ContractBuyer} from "../utils/ContractBuyer.sol";
 import {GovernanceBase} from "../utils/GovernanceBase.sol";
@@ -22,14 +21,11 @@ contract DaoVoteTest is GovernanceBase {
 
     function setUp() public override {
         super.setUp();
-        ordinary = _single(address(treasury), abi.encodeCall(ITreasury.spend, (0, recipient, 1)), "spend");
+        ordinary = _single(address(token), abi.encodeCall(IERC20.approve, (recipient, 1)), "allow one unit");
         ban = _single(address(wallet), abi.encodeCall(IHubWallet.ban, ()), "ban");
         wallet.setState(WalletState.Suspected);
         _propose(ordinary);
         _propose(ban);
-        _fundFor(address(treasury), stranger, GIO);
-        vm.prank(stranger);
-        treasury.deposit(GIO);
     }
 
     /* WHO VOTES */
@@ -265,7 +261,7 @@ contract DaoVoteTest is GovernanceBase {
         dao.execute(ordinary.id);
         skip(1);
         dao.execute(ordinary.id);
-        assertEq(token.balanceOf(recipient), 1);
+        assertEq(token.allowance(address(timelock), recipient), 1);
         vm.expectPartialRevert(IGovernor.GovernorUnexpectedProposalState.selector);
         dao.execute(ordinary.id);
     }
