@@ -44,6 +44,8 @@ contract Cases is ICases {
     /// @inheritdoc ICases
     mapping(address wallet => uint256) public openAccusations;
     mapping(uint256 caseId => Case) private _cases;
+    /// @dev When the first accusation of a registration was opened; forgotten if none outlives the time before payday.
+    mapping(address wallet => uint64) private _firstAccusedAt;
 
     /* CONSTRUCTOR */
 
@@ -74,6 +76,7 @@ contract Cases is ICases {
         _checkState(wallet, WalletState.Registered, CaseKind.Accusation);
         _checkBond(bond, bondFor(wallet));
         ++openAccusations[wallet];
+        if (_firstAccusedAt[wallet] < IHubWallet(wallet).registeredAt()) _firstAccusedAt[wallet] = uint64(block.timestamp);
         caseId = _open(wallet, CaseKind.Accusation, evidence, where, bond);
     }
 
@@ -99,7 +102,7 @@ contract Cases is ICases {
         if (outcome == CaseOutcome.Undecided) revert CaseOpen(caseId, c.proposalId);
 
         c.outcome = outcome;
-        if (c.kind == CaseKind.Accusation) --openAccusations[wallet];
+        if (c.kind == CaseKind.Accusation) _countDown(wallet);
         emit CaseDecided(caseId, wallet, outcome, c.bond);
         TOKEN.safeTransfer(outcome == CaseOutcome.Rejected ? TREASURY : c.opener, c.bond);
     }
@@ -109,6 +112,14 @@ contract Cases is ICases {
     /// @inheritdoc ICaseRegister
     function isOpen(address wallet) external view returns (bool) {
         return openAccusations[wallet] != 0;
+    }
+
+    /// @inheritdoc ICaseRegister
+    function accusedSince(address wallet) external view returns (uint64) {
+        uint64 first = _firstAccusedAt[wallet];
+        // What an earlier registration was accused of can suspect this one no more.
+        bool holds = openAccusations[wallet] != 0 && first >= IHubWallet(wallet).registeredAt();
+        return holds ? first : 0;
     }
 
     /// @inheritdoc ICaseRegister
@@ -201,6 +212,13 @@ contract Cases is ICases {
         string memory title = string.concat("Case ", Strings.toString(caseId), verb, Strings.toHexString(c.wallet));
         string memory proof = string.concat("\n\nEvidence: ", Strings.toHexString(uint256(c.evidence), 32), " ", where);
         return string.concat(title, proof, "\n#proposer=", Strings.toHexString(address(this)));
+    }
+
+    /// @dev Accusations that are all decided before payday have kept nobody waiting.
+    function _countDown(address wallet) private {
+        if (--openAccusations[wallet] != 0) return;
+        uint256 paydayAt = uint256(IHubWallet(wallet).registeredAt()) + IHubWallet(wallet).payoutPeriod();
+        if (block.timestamp < paydayAt) delete _firstAccusedAt[wallet];
     }
 
     /* PRIVATE: CHECKS */

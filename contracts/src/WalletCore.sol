@@ -234,9 +234,12 @@ abstract contract WalletCore is IHubWallet, EIP712 {
         Ledger memory l = _ledger;
         if (l.escrow != 0) revert DealsOpen(l.escrow, l.guarantees);
         address cases_ = cfg.parameters.cases;
-        uint64 until = paydayAt + cfg.parameters.payoutPeriod;
-        if (cases_ == address(0) || block.timestamp >= until) return;
-        if (ICaseRegister(cases_).isOpen(address(this))) revert CaseUndecided(until);
+        if (cases_ == address(0)) return;
+        uint64 since = ICaseRegister(cases_).accusedSince(address(this));
+        if (since == 0) return;
+        // A hub that is late with its payday is held for as long as one that is not.
+        uint64 until = (since > paydayAt ? since : paydayAt) + cfg.parameters.payoutPeriod;
+        if (block.timestamp < until) revert CaseUndecided(until);
     }
 
     function _bannableAt(WalletConfig memory cfg) internal view returns (uint64) {

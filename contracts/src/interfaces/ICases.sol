@@ -10,7 +10,8 @@ import {Case, CaseKind, CaseOutcome} from "../types/Governance.sol";
 ///
 /// @dev Opening a case makes the Dao's proposal, so no votes are needed to be heard; the bond stands in for them. The vote
 /// decides the bond: it goes back if the proposal passes, and to the treasury if it is voted down or too few vote. Whoever
-/// accuses without grounds loses it, and payday waits at most one period for it (R8).
+/// accuses without grounds loses it, and payday waits at most one period for it (R8): accusations of one registration hold
+/// it for one payout period together, from the first that was not decided before payday.
 ///
 /// Several cases against one wallet may run at a time: if only one could, a hub would open it itself to keep others out.
 interface ICases is ICaseRegister {

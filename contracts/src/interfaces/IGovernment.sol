@@ -4,10 +4,16 @@ pragma solidity ^0.8.28;
 /// @title ICaseRegister
 /// @notice What a wallet asks the cases: `Cases` answers, and nothing else of it concerns a wallet.
 interface ICaseRegister {
-    /// @notice Whether an accusation against the wallet is undecided, so that its payday waits (R8).
+    /// @notice Whether an accusation against the wallet is undecided.
     /// @param wallet A wallet.
     /// @return True while one is.
     function isOpen(address wallet) external view returns (bool);
+
+    /// @notice Since when accusations keep the wallet from its payday (R8), which waits one payout period from then on, or
+    /// from payday if that is later: the first one of its present registration that was not decided before payday.
+    /// @param wallet A wallet.
+    /// @return Unix seconds; zero if no accusation is undecided, or none of this registration was opened.
+    function accusedSince(address wallet) external view returns (uint64);
 
     /// @notice Whether `caseId` is an undecided accusation against the wallet, opened in its present registration: no
     /// suspicion without evidence, and none by evidence of an earlier time that was answered or left behind.

@@ -61,7 +61,11 @@ contract CasesInvariants is GovernanceBase {
         for (uint256 j = 0; j < 3; ++j) {
             GovernedWallet w = handler.walletAt(j);
             assertEq(cases.openAccusations(address(w)), accusations[j], "open accusations");
-            assertEq(cases.isOpen(address(w)), accusations[j] != 0, "payday waits exactly for undecided accusations");
+            assertEq(cases.isOpen(address(w)), accusations[j] != 0, "undecided accusations");
+            uint64 since = cases.accusedSince(address(w));
+            if (accusations[j] == 0) assertEq(since, 0, "payday waits for undecided accusations only");
+            if (since != 0) assertGe(since, w.registeredAt(), "payday waits for its own registration only");
+            if (since != 0) assertLe(since, block.timestamp);
         }
     }
 

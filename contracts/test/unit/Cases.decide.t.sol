@@ -161,6 +161,48 @@ contract CasesDecideTest is GovernanceBase {
         _decided(caseId, CaseOutcome.Moot, stranger);
     }
 
+    /* WHAT PAYDAY WAITS FOR */
+
+    function _reject(uint256 caseId) private {
+        _startVote(_proposal(caseId));
+        _voteAgainst(_proposal(caseId));
+        cases.decide(caseId);
+    }
+
+    /// @notice R8: an accusation that was decided before payday has held nobody, and takes nothing from a later one.
+    function test_r08_accusedSince_decidedBeforePayday_isForgotten() public {
+        _reject(_accuse(stranger, BOND));
+        assertEq(cases.accusedSince(address(wallet)), 0);
+        vm.warp(wallet.registeredAt() + 100 days);
+        _accuse(stranger, BOND);
+        assertEq(cases.accusedSince(address(wallet)), block.timestamp);
+    }
+
+    /// @notice R8: at most one period in all, so later accusations do not begin another.
+    function test_r08_accusedSince_isTheFirstThatHeldPayday() public {
+        uint64 first = wallet.registeredAt() + 29 days;
+        vm.warp(first);
+        uint256 caseId = _accuse(stranger, BOND);
+        _reject(caseId);
+        assertEq(cases.accusedSince(address(wallet)), 0, "none is undecided");
+        _accuse(stranger, BOND);
+        assertEq(cases.accusedSince(address(wallet)), first);
+    }
+
+    function test_r08_accusedSince_ofAnEarlierRegistration_isZero() public {
+        uint256 caseId = _accuse(stranger, BOND);
+        skip(1);
+        wallet.setState(WalletState.Registered);
+        assertTrue(cases.isOpen(address(wallet)));
+        assertEq(cases.accusedSince(address(wallet)), 0);
+        skip(1);
+        uint64 present = uint64(block.timestamp);
+        _accuse(stranger, BOND);
+        assertEq(cases.accusedSince(address(wallet)), present);
+        _reject(caseId);
+        assertEq(cases.accusedSince(address(wallet)), present);
+    }
+
     /* APPEALS */
 
     /// @notice SONM's suspicion had no appeal: 120 days, then all to the DAO.

@@ -84,6 +84,21 @@ contract GovernmentTest is GovernmentBase {
         _assertState(WalletState.Idle);
     }
 
+    /// @notice R8: nor does a hub that is late with payday leave under a vote, in the same block or before its execution.
+    function test_r08_payday_ofAnOldRegistration_waitsForTheVote(uint256 late) public {
+        vm.warp(real.registeredAt() + bound(late, 30 days, 1000 days));
+        uint256 caseId = _accuseReal();
+        uint64 until = uint64(block.timestamp) + 30 days;
+        _paydayRefused(until);
+        uint256 id = cases.proposalOf(caseId);
+        _voteFor(id);
+        dao.queue(id);
+        vm.warp(dao.proposalEta(id));
+        _paydayRefused(until);
+        dao.execute(id);
+        _assertState(WalletState.Suspected);
+    }
+
     function test_hw21_rehab_onAppeal() public {
         _suspectReal();
         assertEq(token.balanceOf(address(real)), 0, "frozen");

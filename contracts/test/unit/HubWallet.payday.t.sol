@@ -145,6 +145,19 @@ contract HubWalletPaydayTest is BaseTest {
         _payday();
     }
 
+    /// @dev R8: being late with payday does not put a hub beyond accusations; each late one is as any other.
+    function test_r08_payday_ofALateHub_waitsForACaseOpenedLater(uint256 late, uint256 time) public {
+        uint256 opened = paydayAt + bound(late, 0, 1000 days);
+        vm.warp(opened);
+        cases.open(1, address(wallet));
+        uint256 until = opened + 30 days;
+        vm.warp(bound(time, opened, until - 1));
+        vm.expectRevert(abi.encodeWithSelector(IHubWallet.CaseUndecided.selector, until));
+        _payday();
+        vm.warp(until);
+        _payday();
+    }
+
     function test_r08_payday_afterTheCaseIsDecided_passes() public {
         cases.open(1, address(wallet));
         cases.open(2, makeAddr("another wallet"));

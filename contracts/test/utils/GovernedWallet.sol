@@ -15,6 +15,7 @@ contract GovernedWallet {
     ICases private immutable CASES;
     ITreasury private immutable TREASURY;
     address public immutable owner;
+    uint32 public constant payoutPeriod = 30 days;
 
     WalletState public state = WalletState.Registered;
     uint64 public registeredAt = uint64(block.timestamp);

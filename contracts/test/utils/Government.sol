@@ -8,15 +8,18 @@ import {ICaseRegister, ITreasuryInbox} from "src/interfaces/IGovernment.sol";
 /// @notice Cases whose answers a test sets.
 contract CasesStandIn is ICaseRegister {
     mapping(address wallet => bool) public isOpen;
+    mapping(address wallet => uint64) public accusedSince;
     mapping(uint256 caseId => mapping(address wallet => bool)) public isPending;
 
     function open(uint256 caseId, address wallet) external {
         isOpen[wallet] = true;
+        accusedSince[wallet] = uint64(block.timestamp);
         isPending[caseId][wallet] = true;
     }
 
     function close(uint256 caseId, address wallet) external {
         isOpen[wallet] = false;
+        accusedSince[wallet] = 0;
         isPending[caseId][wallet] = false;
     }
 }
