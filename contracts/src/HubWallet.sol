@@ -270,7 +270,10 @@ contract HubWallet is WalletCore {
     function refund(DealTerms calldata terms) external {
         WalletConfig memory cfg = _config();
         (DealId dealId, Deal storage deal_) = _dealIn(terms, DealState.Open);
-        if (block.timestamp <= terms.deliverBy) revert DeliverByNotPassed(terms.deliverBy, uint64(block.timestamp));
+        // In a banned wallet nobody can deliver any more.
+        if (block.timestamp <= terms.deliverBy && state != WalletState.Punished) {
+            revert DeliverByNotPassed(terms.deliverBy, uint64(block.timestamp));
+        }
         _refund(cfg, terms, dealId, deal_);
     }
 

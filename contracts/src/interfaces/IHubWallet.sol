@@ -161,8 +161,8 @@ interface IHubWallet {
     error MachineVersionUnknown(uint32 machineVersion);
     /// @notice A royalty is at most 1000 per mille.
     error RoyaltyTooHigh(uint16 royaltyPerMille);
-    /// @notice A royalty needs somebody to pay it to.
-    error RoyaltyRecipientZero();
+    /// @notice A royalty needs somebody to pay it to, and that is not the wallet itself.
+    error RoyaltyRecipientInvalid(address royaltyTo);
     /// @notice Version 0 deals have no court (F3).
     error CourtUnexpected(address court);
     /// @notice A deal must open before it is due.
@@ -327,7 +327,7 @@ interface IHubWallet {
     function settle(DealTerms calldata terms) external;
 
     /// @notice Gives the cap of an open deal back when the hub did not deliver in time.
-    /// @dev Anyone, after `deliverBy`.
+    /// @dev Anyone, after `deliverBy`; in a banned wallet, which can deliver nothing any more, at once.
     /// @param terms The deal.
     function refund(DealTerms calldata terms) external;
 

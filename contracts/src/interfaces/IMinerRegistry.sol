@@ -8,8 +8,9 @@ import {Delegation, Miner, Reservation} from "../types/Miner.sol";
 ///
 /// @dev An owner is an address with a bond; a machine's key signs claims and the owner's bond answers for them (R14).
 /// Bonds are at risk only by the court that the registry was made with, and only as much as is there (R15). A bond leaves
-/// after a delay that is longer than any dispute about work done before it was asked back; a revoked key goes on binding
-/// its owner for the same time. Amounts are base units, times Unix seconds of block time (F5). The token is `GioToken`.
+/// after a delay that is longer than any dispute about a result posted before it was asked back; a revoked key goes on
+/// binding its owner for the same time. A result that is posted late can outlive the bond behind its claims: whoever gives
+/// out work looks at `coveredUntil` and refuses owners whose bond leaves before the deal can end (R15). Amounts are base units, times Unix seconds of block time (F5). The token is `GioToken`.
 interface IMinerRegistry {
     /* EVENTS */
 

@@ -31,7 +31,10 @@ library Terms {
         if (terms.mode == 0 && terms.modeParams != 0) revert IHubWallet.ModeParamsUnexpected(terms.modeParams);
         if (terms.machineVersion != MACHINE_VERSION) revert IHubWallet.MachineVersionUnknown(terms.machineVersion);
         if (terms.royaltyPerMille > ROYALTY_PER_MILLE_MAX) revert IHubWallet.RoyaltyTooHigh(terms.royaltyPerMille);
-        if (terms.royaltyPerMille != 0 && terms.royaltyTo == address(0)) revert IHubWallet.RoyaltyRecipientZero();
+        // INVARIANT: nothing is sent to the wallet itself: while Suspected that would be money out of the freezer (R7).
+        if (terms.royaltyPerMille != 0 && (terms.royaltyTo == address(0) || terms.royaltyTo == address(this))) {
+            revert IHubWallet.RoyaltyRecipientInvalid(terms.royaltyTo);
+        }
         if (terms.court != address(0)) revert IHubWallet.CourtUnexpected(terms.court);
         if (terms.openBy >= terms.deliverBy) revert IHubWallet.DeadlinesUnordered(terms.openBy, terms.deliverBy);
         if (terms.window > WINDOW_MAX) revert IHubWallet.WindowTooLong(terms.window, WINDOW_MAX);

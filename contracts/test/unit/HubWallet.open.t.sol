@@ -104,7 +104,15 @@ contract HubWalletOpenTest is BaseTest {
         DealTerms memory terms = _terms();
         terms.royaltyPerMille = uint16(bound(perMille, 1, 1000));
         terms.royaltyTo = address(0);
-        _openRefused(terms, abi.encodeWithSelector(IHubWallet.RoyaltyRecipientZero.selector));
+        _openRefused(terms, abi.encodeWithSelector(IHubWallet.RoyaltyRecipientInvalid.selector, address(0)));
+    }
+
+    /// @dev What a settlement pays while the wallet is Suspected would come out of the freezer, to whoever has an allowance.
+    function test_r07_open_royaltyToTheWallet_reverts(uint16 perMille) public {
+        DealTerms memory terms = _terms();
+        terms.royaltyPerMille = uint16(bound(perMille, 1, 1000));
+        terms.royaltyTo = address(wallet);
+        _openRefused(terms, abi.encodeWithSelector(IHubWallet.RoyaltyRecipientInvalid.selector, address(wallet)));
     }
 
     function test_r01_open_withCourt_reverts(address court) public {

@@ -73,4 +73,25 @@ contract HubWalletRefundTest is BaseTest {
         assertEq(token.balanceOf(address(wallet)), HUB_MONEY);
         assertEq(wallet.freeBalance(), HUB_MONEY - QUOTA, "the guarantee is free again");
     }
+
+    /// @notice R7: a buyer of a banned hub does not wait for a delivery that cannot come.
+    function test_r07_refund_bannedWallet_doesNotWaitForDeliverBy(uint64 years_) public {
+        terms.deliverBy = uint64(GENESIS + 121 days + bound(years_, 0, 10) * 365 days);
+        DealId dealId = _open(terms);
+        cases.open(1, address(wallet));
+        vm.startPrank(dao);
+        wallet.suspect(1);
+        vm.warp(uint256(wallet.suspectedAt()) + 120 days);
+        bytes memory early = abi.encodeWithSelector(
+            IHubWallet.DeliverByNotPassed.selector, terms.deliverBy, uint64(block.timestamp)
+        );
+        vm.expectRevert(early);
+        wallet.refund(terms);
+        wallet.ban();
+        vm.stopPrank();
+        wallet.refund(terms);
+        _assertState(dealId, DealState.Refunded);
+        assertEq(token.balanceOf(buyer.addr), BUYER_MONEY);
+        assertEq(wallet.freeBalance(), 0, "the guarantee went the way of the rest");
+    }
 }

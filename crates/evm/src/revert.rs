@@ -81,8 +81,8 @@ pub enum RevertReason {
     MachineVersionUnknown { machine_version: u32 },
     #[error("a royalty of {per_mille} per mille is more than the payment")]
     RoyaltyTooHigh { per_mille: u16 },
-    #[error("a royalty needs somebody to pay it to")]
-    RoyaltyRecipientZero,
+    #[error("a royalty needs somebody to pay it to, other than the wallet itself")]
+    RoyaltyRecipientInvalid { royalty_to: Address },
     #[error("a deal of this machine version has no court")]
     CourtUnexpected { court: Address },
     #[error("the deal would open until {open_by} and be due at {deliver_by}")]

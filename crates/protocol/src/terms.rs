@@ -80,8 +80,8 @@ pub enum TermsError {
     /// A royalty is a share.
     #[error("a royalty of {0} per mille; at most {ROYALTY_PER_MILLE_MAX}")]
     Royalty(u16),
-    /// A share must be somebody's.
-    #[error("a royalty of {0} per mille without a recipient")]
+    /// A share must be somebody's, and not the wallet's own.
+    #[error("a royalty of {0} per mille without a recipient other than the wallet")]
     RoyaltyRecipient(u16),
     /// Mode none has no parameters.
     #[error("mode none with parameters {0}")]
@@ -148,7 +148,8 @@ impl DealTerms {
         if self.royalty_per_mille > ROYALTY_PER_MILLE_MAX {
             return Err(TermsError::Royalty(self.royalty_per_mille));
         }
-        if self.royalty_per_mille > 0 && self.royalty_to == Address::ZERO {
+        let paid_to_nobody = self.royalty_to == Address::ZERO || self.royalty_to == self.wallet;
+        if self.royalty_per_mille > 0 && paid_to_nobody {
             return Err(TermsError::RoyaltyRecipient(self.royalty_per_mille));
         }
         if self.mode == VerificationMode::None && self.mode_params != B256::ZERO {
@@ -427,6 +428,10 @@ mod tests {
         );
         assert_eq!(
             broken(|t| t.royalty_per_mille = 1),
+            TermsError::RoyaltyRecipient(1)
+        );
+        assert_eq!(
+            broken(|t| (t.royalty_per_mille, t.royalty_to) = (1, t.wallet)),
             TermsError::RoyaltyRecipient(1)
         );
         assert!(matches!(

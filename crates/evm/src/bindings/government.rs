@@ -96,6 +96,7 @@ sol! {
         error BanNotAlone(uint256 actions);
         error CheckpointUnorderedInsertion();
         error DaoParametersInvalid();
+        error DecisionOutdated(uint256 proposalId, address wallet, uint256 since, uint256 snapshot);
         error ERC6372InconsistentClock();
         error FailedCall();
         error GovernorAlreadyCastVote(address voter);

@@ -136,7 +136,9 @@ fn terms(error: W) -> Result<RevertReason, OutOfRange> {
         W::RoyaltyTooHigh(e) => Ok(RevertReason::RoyaltyTooHigh {
             per_mille: e.royaltyPerMille,
         }),
-        W::RoyaltyRecipientZero(_) => Ok(RevertReason::RoyaltyRecipientZero),
+        W::RoyaltyRecipientInvalid(e) => Ok(RevertReason::RoyaltyRecipientInvalid {
+            royalty_to: e.royaltyTo,
+        }),
         W::CourtUnexpected(e) => Ok(RevertReason::CourtUnexpected { court: e.court }),
         W::DeadlinesUnordered(e) => Ok(RevertReason::DeadlinesUnordered {
             open_by: UnixSeconds(e.openBy),

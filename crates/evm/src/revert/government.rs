@@ -42,6 +42,10 @@ reverts! {
         "a ban is voted on alone, this proposal makes {actions} calls";
     DaoParametersInvalid {} of Dao::DaoParametersInvalid, "under these rules nothing, or anything, could be voted through";
     TimelockOfOtherDao { timelock: Address = timelock } of Dao::TimelockOfOtherDao, "the timelock {timelock} is of another Dao";
+    DecisionOutdated {
+        proposal: U256 = proposalId, wallet: Address = wallet, since: U256 = since, snapshot: U256 = snapshot
+    } of Dao::DecisionOutdated,
+        "proposal {proposal} was voted on before {wallet} was registered or suspected again";
     TimelockFixed {} of Dao::TimelockFixed, "the Dao's timelock is fixed";
     TooFewVotes { proposer: Address = proposer, votes: U256 = votes, threshold: U256 = threshold }
         of Dao::GovernorInsufficientProposerVotes,

@@ -191,7 +191,9 @@ async fn terms_nobody_would_open() {
         ),
         (
             change(|t| t.royalty_to = Address::ZERO),
-            RevertReason::RoyaltyRecipientZero,
+            RevertReason::RoyaltyRecipientInvalid {
+                royalty_to: Address::ZERO,
+            },
         ),
         (
             change(|t| t.court = Address::repeat_byte(1)),
