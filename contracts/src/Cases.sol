@@ -12,6 +12,7 @@ import {ICases} from "./interfaces/ICases.sol";
 import {IDao} from "./interfaces/IDao.sol";
 import {ICaseRegister} from "./interfaces/IGovernment.sol";
 import {IHubWallet} from "./interfaces/IHubWallet.sol";
+import {ITreasury} from "./interfaces/ITreasury.sol";
 import {IWhitelist} from "./interfaces/IWhitelist.sol";
 import {Texts} from "./libraries/Texts.sol";
 import {Case, CaseKind, CaseOutcome} from "./types/Governance.sol";
@@ -104,7 +105,8 @@ contract Cases is ICases {
         c.outcome = outcome;
         if (c.kind == CaseKind.Accusation) _countDown(wallet);
         emit CaseDecided(caseId, wallet, outcome, c.bond);
-        TOKEN.safeTransfer(outcome == CaseOutcome.Rejected ? TREASURY : c.opener, c.bond);
+        if (outcome == CaseOutcome.Rejected) _forfeit(c.bond);
+        else TOKEN.safeTransfer(c.opener, c.bond);
     }
 
     /* VIEWS */
@@ -212,6 +214,12 @@ contract Cases is ICases {
         string memory title = string.concat("Case ", Strings.toString(caseId), verb, Strings.toHexString(c.wallet));
         string memory proof = string.concat("\n\nEvidence: ", Strings.toHexString(uint256(c.evidence), 32), " ", where);
         return string.concat(title, proof, "\n#proposer=", Strings.toHexString(address(this)));
+    }
+
+    /// @dev As general money: a plain transfer would be fees, half of them dividends of those who voted the case down.
+    function _forfeit(uint128 bond) private {
+        TOKEN.forceApprove(TREASURY, bond);
+        ITreasury(TREASURY).deposit(bond);
     }
 
     /// @dev Accusations that are all decided before payday have kept nobody waiting.

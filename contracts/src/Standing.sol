@@ -6,6 +6,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 
 import {IHubWallet} from "./interfaces/IHubWallet.sol";
 import {IStanding} from "./interfaces/IStanding.sol";
+import {ITreasury} from "./interfaces/ITreasury.sol";
 import {IWhitelist} from "./interfaces/IWhitelist.sol";
 import {WalletState} from "./types/Wallet.sol";
 
@@ -62,7 +63,7 @@ contract Standing is IStanding {
     /// @param curator_ Who may vouch for hubs until a vote ends it; zero for nobody.
     constructor(IWhitelist whitelist_, IERC20 token_, address treasury_, address curator_) {
         bool coded = address(whitelist_).code.length != 0 && address(token_).code.length != 0;
-        if (!coded || treasury_ == address(0)) revert StandingParametersInvalid();
+        if (!coded || treasury_.code.length == 0) revert StandingParametersInvalid();
         (WHITELIST, TOKEN, TREASURY, CURATOR) = (whitelist_, token_, treasury_, curator_);
     }
 
@@ -133,7 +134,9 @@ contract Standing is IStanding {
         _checkDao();
         uint128 stake = _end(_standing(ratingId), RatingState.Overturned);
         emit RatingOverturned(ratingId, stake);
-        TOKEN.safeTransfer(TREASURY, stake);
+        // As general money: a plain transfer would be fees, half of them dividends of those who voted for this.
+        TOKEN.forceApprove(TREASURY, stake);
+        ITreasury(TREASURY).deposit(stake);
     }
 
     /* VIEWS */

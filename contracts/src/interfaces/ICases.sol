@@ -9,7 +9,8 @@ import {Case, CaseKind, CaseOutcome} from "../types/Governance.sol";
 /// vote at once; a suspected hub appeals the same way.
 ///
 /// @dev Opening a case makes the Dao's proposal, so no votes are needed to be heard; the bond stands in for them. The vote
-/// decides the bond: it goes back if the proposal passes, and to the treasury if it is voted down or too few vote. Whoever
+/// decides the bond: it goes back if the proposal passes, and to the treasury's general money, of which nobody gets a
+/// dividend, if it is voted down or too few vote. Whoever
 /// accuses without grounds loses it, and payday waits at most one period for it (R8): accusations of one registration hold
 /// it for one payout period together, from the first that was not decided before payday.
 ///
@@ -108,6 +109,8 @@ interface ICases is ICaseRegister {
     function openAccusations(address wallet) external view returns (uint256);
 
     /// @notice The least bond of an accusation: 1 % of the wallet's own balance, rounded up, and at least `bondMin`.
+    /// @dev Of what the wallet knows: until somebody calls its `reconcile`, what miners have pulled counts as owed to them
+    /// still, so the bond is too low by at most 1 % of it. Whoever wants the whole bond asked reconciles; anybody may.
     /// @param wallet A wallet.
     /// @return Base units.
     function bondFor(address wallet) external view returns (uint128);

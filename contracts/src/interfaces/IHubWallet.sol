@@ -394,6 +394,7 @@ interface IHubWallet {
     function freezer() external view returns (address);
 
     /// @notice What in the wallet is the hub's, free or held back: neither buyers' escrow nor owed to miners.
+    /// @dev Too low by what miners have pulled and the wallet has not noticed yet: see `reconcile`.
     /// @return Base units.
     function ownBalance() external view returns (uint256);
 

@@ -106,7 +106,7 @@ interface IStanding {
     /// @param ratingId A standing rating.
     function takeBack(uint256 ratingId) external;
 
-    /// @notice Finds a rating false: its stake goes to the treasury. Only the DAO.
+    /// @notice Finds a rating false: its stake becomes the treasury's general money. Only the DAO.
     /// @param ratingId A standing rating.
     function overturn(uint256 ratingId) external;
 

@@ -9,7 +9,8 @@ import {Bucket, Epoch} from "../types/Governance.sol";
 ///
 /// @dev Assumptions: the token is `GioToken` (no fee, no hook, past votes by block time). Amounts are base units.
 ///
-/// Money is in one of four places. What was sent here by plain transfer is the running epoch's fees. Closing the epoch
+/// Money is in one of four places. What was sent here by plain transfer is the running epoch's fees: what
+/// hubs pay, and never what a vote takes. Closing the epoch
 /// gives a fixed share of them to the holders of votes and the rest to bucket 0, the general money. Every expropriation
 /// is a bucket of its own, out of reach until its lock ends and never part of a dividend, so that nobody gains from
 /// expropriating hubs (HW-24, HW-25). Only the Dao's timelock spends, from one

@@ -70,12 +70,13 @@ contract CasesDecideTest is GovernanceBase {
         assertFalse(cases.isOpen(address(wallet)));
     }
 
-    function test_gv12_votedDown_bondGoesToTheTreasury() public {
+    function test_gv12_hw25_votedDown_bondIsGeneralMoney() public {
         uint256 caseId = _accuse(stranger, BOND);
         _startVote(_proposal(caseId));
         _voteAgainst(_proposal(caseId));
         _decided(caseId, CaseOutcome.Rejected, address(treasury));
-        assertEq(treasury.fees(), BOND);
+        assertEq(treasury.fees(), 0, "no dividend for those who voted it down");
+        assertEq(treasury.bucket(0).amount, BOND);
         assertFalse(cases.isOpen(address(wallet)));
     }
 

@@ -37,6 +37,8 @@ contract StandingTest is BaseTest {
     function test_constructor_ofNothing_reverts() public {
         vm.expectRevert(IStanding.StandingParametersInvalid.selector);
         new Standing(whitelist, token, address(0), curator);
+        vm.expectRevert(IStanding.StandingParametersInvalid.selector);
+        new Standing(whitelist, token, stranger.addr, curator);
     }
 
     /* LEVELS */
@@ -171,7 +173,7 @@ contract StandingTest is BaseTest {
     }
 
     /// @dev GV-05: an overturned rating loses its stake.
-    function test_overturn_givesTheStakeToTheTreasury(address caller) public {
+    function test_hw25_overturn_stakeIsGeneralMoney(address caller) public {
         vm.assume(caller != dao);
         uint256 id = _rate(buyer.addr, 1, STAKE);
         _rate(stranger.addr, 5, STAKE);
@@ -181,6 +183,7 @@ contract StandingTest is BaseTest {
         vm.prank(dao);
         standing.overturn(id);
         assertEq(token.balanceOf(address(vault)), STAKE);
+        assertEq(vault.deposited(), STAKE, "general money: no dividend for those who voted for it");
         (uint256 hundredths,) = standing.scoreOf(address(wallet));
         assertEq(hundredths, 500);
         vm.warp(GENESIS + 120 days);

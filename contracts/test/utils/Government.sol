@@ -24,13 +24,19 @@ contract CasesStandIn is ICaseRegister {
     }
 }
 
-/// @notice A treasury that takes what it is given, and knows how much of it was expropriated.
+/// @notice A treasury that takes what it is given, and knows how much of it was expropriated or deposited.
 contract TreasuryStandIn is ITreasuryInbox {
     IERC20 private immutable TOKEN;
     uint256 public expropriated;
+    uint256 public deposited;
 
     constructor(IERC20 token) {
         TOKEN = token;
+    }
+
+    function deposit(uint128 amount) external {
+        deposited += amount;
+        require(TOKEN.transferFrom(msg.sender, address(this), amount), "no money came");
     }
 
     function lockExpropriated(uint128 amount) external returns (uint256) {
