@@ -77,7 +77,9 @@ contract Cases is ICases {
         _checkState(wallet, WalletState.Registered, CaseKind.Accusation);
         _checkBond(bond, bondFor(wallet));
         ++openAccusations[wallet];
-        if (_firstAccusedAt[wallet] < IHubWallet(wallet).registeredAt()) _firstAccusedAt[wallet] = uint64(block.timestamp);
+        if (_firstAccusedAt[wallet] < IHubWallet(wallet).registeredAt()) {
+            _firstAccusedAt[wallet] = uint64(block.timestamp);
+        }
         caseId = _open(wallet, CaseKind.Accusation, evidence, where, bond);
     }
 

@@ -82,9 +82,8 @@ contract HubWalletRefundTest is BaseTest {
         vm.startPrank(dao);
         wallet.suspect(1);
         vm.warp(uint256(wallet.suspectedAt()) + 120 days);
-        bytes memory early = abi.encodeWithSelector(
-            IHubWallet.DeliverByNotPassed.selector, terms.deliverBy, uint64(block.timestamp)
-        );
+        bytes memory early =
+            abi.encodeWithSelector(IHubWallet.DeliverByNotPassed.selector, terms.deliverBy, uint64(block.timestamp));
         vm.expectRevert(early);
         wallet.refund(terms);
         wallet.ban();

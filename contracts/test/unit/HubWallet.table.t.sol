@@ -232,8 +232,9 @@ contract HubWalletTableTest is BaseTest {
             vm.prank(_address(Caller(caller)));
             (bool ok, bytes memory answer) = address(wallet).call(row.call);
             vm.revertToState(snapshot);
-            string memory cell =
-                string.concat(isLate ? "late " : "", row.name, ", state ", vm.toString(uint8(state)), ", caller ", vm.toString(caller));
+            string memory cell = string.concat(
+                isLate ? "late " : "", row.name, ", state ", vm.toString(uint8(state)), ", caller ", vm.toString(caller)
+            );
             assertEq(ok, listed, cell);
             if (!ok) assertGe(answer.length, 4, string.concat(cell, ": no typed error"));
         }
@@ -315,9 +316,9 @@ contract HubWalletTableTest is BaseTest {
         bool[] memory isNamed = new bool[](changing.length);
         for (uint256 i = 0; i < rows.length; ++i) {
             Row memory row = rows[i];
-            uint256 at = _indexOf(changing, bytes4(row.call));
-            assertLt(at, changing.length, row.name);
-            isNamed[at] = true;
+            uint256 found = _indexOf(changing, bytes4(row.call));
+            assertLt(found, changing.length, row.name);
+            isNamed[found] = true;
         }
         for (uint256 i = 0; i < changing.length; ++i) {
             assertTrue(isNamed[i], changing[i]);
