@@ -1,8 +1,4 @@
 //! Nodes as processes whose index is gone or half made: the blocks are all that counts, and none is lost.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test may end at the first thing that is wrong"
-)]
 
 use std::fs;
 use std::process::{Command, Stdio};
