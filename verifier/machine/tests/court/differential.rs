@@ -17,8 +17,10 @@ fn contract_and_mirror_agree_on_every_instruction() {
     for op in Op::ALL {
         for _ in 0..values::scaled(ROUNDS) {
             let scene = random(*op, &mut rng);
+            // Only a jump to itself leaves the state as it was.
+            let stays = *op == Op::Jump && scene.instruction.b == scene.header.pc;
             let (before, next, _) = scene.agrees(&mut court);
-            assert_ne!(before, next, "{} left the state as it was", op.name());
+            assert_eq!(before == next, stays, "{}", op.name());
             moved += 1;
         }
     }
