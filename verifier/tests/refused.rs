@@ -198,7 +198,7 @@ fn cases() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "a million nested blocks",
             "",
-            Hostile::start(&repeated(&[block.clone()], 1_000_000)).finish(),
+            Hostile::start(&repeated(std::slice::from_ref(&block), 1_000_000)).finish(),
         ),
         (
             "nested blocks",

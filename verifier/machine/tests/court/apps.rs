@@ -70,7 +70,6 @@ fn proven(app: &str, start: &Machine) -> u64 {
         assert_eq!(court.step(&proof).0, Ok(checked), "{app}, step {at}");
     }
     assert_eq!(machine.state_hash(), whole.state_hash());
-    println!("{app}: {steps} steps");
     steps
 }
 
