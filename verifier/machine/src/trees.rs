@@ -1,5 +1,7 @@
 //! Trees and chains of the step machine (docs/step-machine.md section 2).
 
+use std::sync::LazyLock;
+
 use gio_protocol::{B256, keccak256, tag};
 
 pub use gio_protocol::tree::words::parent;
@@ -14,13 +16,18 @@ pub const ZERO_LEVELS: usize = 33;
 pub const SLOTS_PER_LEAF: u32 = 4;
 
 /// Roots of empty trees by depth: `zero[0] = 0`, `zero[i+1] = keccak(zero[i] ‖ zero[i])`.
+///
+/// Computed once: whoever hashes a state or proves a step asks for them several times.
 #[must_use]
-pub fn zeros() -> [B256; ZERO_LEVELS] {
-    let mut zeros = [B256::ZERO; ZERO_LEVELS];
-    for level in 1..ZERO_LEVELS {
-        zeros[level] = parent(zeros[level - 1], zeros[level - 1]);
-    }
-    zeros
+pub fn zeros() -> &'static [B256; ZERO_LEVELS] {
+    static ZEROS: LazyLock<[B256; ZERO_LEVELS]> = LazyLock::new(|| {
+        let mut zeros = [B256::ZERO; ZERO_LEVELS];
+        for level in 1..ZERO_LEVELS {
+            zeros[level] = parent(zeros[level - 1], zeros[level - 1]);
+        }
+        zeros
+    });
+    &ZEROS
 }
 
 /// The root that `leaf` at `index` and its siblings, from the leaf upwards, make.

@@ -13,7 +13,7 @@ pub(crate) struct Tree {
     levels: Vec<Vec<B256>>,
     /// Leaves that changed since the levels above were computed.
     changed: Vec<u64>,
-    zeros: [B256; ZERO_LEVELS],
+    zeros: &'static [B256; ZERO_LEVELS],
 }
 
 impl Tree {
