@@ -1,6 +1,6 @@
 //! The barest host: hands out CU up to a limit, and records what the traced encoding tells it.
 
-use gio_machine::{COUNTER_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT};
+use gio_machine::{COUNTER_EXPORT, PAGES_EXPORT, REFILL_MODULE, REFILL_NAME, STACK_EXPORT};
 use wasmtime::{Caller, Config, Engine, Instance, Linker, Module, Store, Val};
 
 /// Small, so that programs of a few hundred operators refill several times.
@@ -81,6 +81,8 @@ impl Guest {
             limit: i64::try_from(limit).unwrap(),
             ..Host::default()
         };
+        // A linked program's host calls; functions that are called one by one make none.
+        linker.define_unknown_imports_as_traps(module).unwrap();
         let mut store = Store::new(module.engine(), host);
         let instance = linker.instantiate(&mut store, module).unwrap();
         Self { store, instance }
@@ -98,6 +100,11 @@ impl Guest {
                 End::Trapped
             }
         }
+    }
+
+    /// So many pages the memory of a linked program may have.
+    pub fn allow_pages(&mut self, pages: u32) {
+        self.set(PAGES_EXPORT, Val::I32(pages.cast_signed()));
     }
 
     /// CU used so far.
@@ -142,7 +149,7 @@ fn refill(mut caller: Caller<'_, Host>, left: i64, needed: i64) -> wasmtime::Res
     Ok(left + grant)
 }
 
-fn bits(value: &Val) -> u64 {
+pub fn bits(value: &Val) -> u64 {
     match value {
         Val::I32(bits) => u64::from(bits.cast_unsigned()),
         Val::I64(bits) => bits.cast_unsigned(),
