@@ -43,7 +43,7 @@ reverts! {
     DaoParametersInvalid {} of Dao::DaoParametersInvalid, "under these rules nothing, or anything, could be voted through";
     TimelockOfOtherDao { timelock: Address = timelock } of Dao::TimelockOfOtherDao, "the timelock {timelock} is of another Dao";
     DecisionOutdated {
-        proposal: U256 = proposalId, wallet: Address = wallet, since: U256 = since, snapshot: U256 = snapshot
+        proposal: U256 = proposalId, wallet: Address = wallet, since: UnixSeconds = since, snapshot: UnixSeconds = snapshot
     } of Dao::DecisionOutdated,
         "proposal {proposal} was voted on before {wallet} was registered or suspected again";
     TimelockFixed {} of Dao::TimelockFixed, "the Dao's timelock is fixed";
