@@ -167,9 +167,9 @@ fn gv_09_a_front_end_that_knows_only_openzeppelin_votes_here() {
             U256::from(Gio::from_whole(10_000).unwrap().units())
         );
 
-        // A second voter, who only ever signs.
+        // A second voter, who only ever signs, with the fifth of the supply that spending asks for.
         let voter = MachineKey::from_bytes(&[7; 32]).unwrap();
-        let votes = Gio::from_whole(2_000_000).unwrap();
+        let votes = Gio::from_units(story.net.chain.total_supply().await.unwrap().units() / 5);
         give_votes(&story, &voter, votes).await;
 
         story
