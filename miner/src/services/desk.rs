@@ -1,6 +1,7 @@
 //! A desk: everything between this miner and one hub. It outlives connections; the loops around it share it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,7 +86,20 @@ pub struct Desk {
     pub(super) answers: mpsc::Sender<Answer>,
     /// What the hub is told to be trusted with (R25).
     pub(super) limit: watch::Sender<Gio>,
+    /// What the hub is still to be told.
+    untold: AtomicUsize,
     state: Mutex<State>,
+}
+
+/// While it lives, the hub is still to be told something: a stopping miner waits for it. Taken before the book forgets
+/// what the message is about.
+#[derive(Debug)]
+pub(super) struct Telling(Arc<Desk>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.untold.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Never locked across an await.
@@ -151,6 +165,7 @@ impl Desk {
             finished,
             answers,
             limit: watch::Sender::new(Gio::ZERO),
+            untold: AtomicUsize::new(0),
             state: Mutex::new(state),
             hub,
         });
@@ -187,10 +202,16 @@ impl Desk {
         self.state().book.is_idle()
     }
 
-    /// Whether every result is on disk.
+    /// Whether every result is on disk, and said if a stream is open.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.state().book.running() == 0
+        self.state().book.running() == 0 && self.untold.load(Ordering::Acquire) == 0
+    }
+
+    /// Something is about to be said.
+    pub(super) fn telling(self: &Arc<Self>) -> Telling {
+        self.untold.fetch_add(1, Ordering::AcqRel);
+        Telling(Arc::clone(self))
     }
 
     /// Most unpaid work for this hub.

@@ -148,12 +148,7 @@ impl Desk {
 
     /// Gives orders back that never ran.
     pub(super) fn refuse(self: &Arc<Self>, refused: &[(UnitKey, Refusal)]) {
-        let failures = refused.iter().map(|(key, refusal)| {
-            let retryable = refusal.is_transient();
-            observe::order_refused(*key, refusal, retryable);
-            unit_failure(*key, &refusal.to_string(), retryable)
-        });
-        self.give_back(failures.collect());
+        self.give_back(refusals(refused));
     }
 
     /// The hub wants no result of these units.
@@ -175,8 +170,12 @@ impl Desk {
         if units.is_empty() {
             return;
         }
+        let telling = self.telling();
         let desk = Arc::clone(self);
-        let task = async move { desk.send(Body::Failed(Failed { units })).await };
+        let task = async move {
+            desk.send(Body::Failed(Failed { units })).await;
+            drop(telling);
+        };
         self.deps.stop.tasks.spawn(task);
     }
 
@@ -204,8 +203,9 @@ impl Desk {
     /// Gets what an order needs, then queues it.
     async fn prepare(self: Arc<Self>, order: Order, timing: Timing) {
         let supplied = tokio::select! {
-            supplied = self.supply(&order) => supplied.map_err(Failure::from),
+            biased;
             () = self.deps.stop.draining.cancelled() => Err(Failure::Stopping),
+            supplied = self.supply(&order) => supplied.map_err(Failure::from),
         };
         match supplied {
             Ok((program, input)) => {
@@ -325,4 +325,14 @@ impl Desk {
         }
         Err(Refusal::NotOpen { stage })
     }
+}
+
+/// What the hub is told of orders that never ran.
+pub(super) fn refusals(refused: &[(UnitKey, Refusal)]) -> Vec<UnitFailure> {
+    let failures = refused.iter().map(|(key, refusal)| {
+        let retryable = refusal.is_transient();
+        observe::order_refused(*key, refusal, retryable);
+        unit_failure(*key, &refusal.to_string(), retryable)
+    });
+    failures.collect()
 }

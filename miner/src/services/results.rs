@@ -86,11 +86,13 @@ impl Desk {
             self.deps.store.apply(vec![Change::Claims(rows)]).await?;
             gio_failpoint::fail_point!("miner.wrote.claims");
         }
+        let telling = self.telling();
         let todos = self.enter(&sorted);
         for todo in todos {
             self.act(todo);
         }
         self.tell(sorted).await;
+        drop(telling);
         Ok(())
     }
 

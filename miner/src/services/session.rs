@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gio_net::wire::{
-    Draining, Exposure, Hello, HubMessage, Welcome, field, hub_message, miner_message::Body,
+    Draining, Exposure, Failed, Hello, HubMessage, Welcome, field, hub_message, miner_message::Body,
 };
 use gio_net::{ConnectError, work_client};
 use gio_protocol::Address;
@@ -20,6 +20,7 @@ use super::answers::Answer;
 use super::collect;
 use super::desk::{Desk, Line};
 use super::now;
+use super::orders::refusals;
 use crate::domain::order::MACHINE_VERSION;
 use crate::infra::chain::ChainFailure;
 use crate::infra::observe;
@@ -30,6 +31,8 @@ use crate::infra::wire::{message, unit_ref};
 pub const KINDS: [&str; 1] = ["wasm"];
 /// The hub's first words: it looks this miner up in its database before.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a stream may take to end after this miner's last word. Shorter than what a stopping miner gives its loops.
+const PART_TIMEOUT: Duration = Duration::from_secs(1);
 /// Messages waiting for the line; whoever sends more waits with them.
 const OUT_QUEUE: usize = 64;
 /// How often orders that wait for room are looked at.
@@ -65,6 +68,8 @@ enum SessionEnd {
     HungUp,
     #[error("this miner takes units again")]
     Resumed,
+    #[error("this miner is stopping")]
+    Stopped,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -87,11 +92,11 @@ pub(super) async fn run(desk: Arc<Desk>) {
     loop {
         let since = Instant::now();
         let mut was_useful = false;
-        let end = tokio::select! {
-            end = desk.serve(&mut was_useful) => end,
-            () = desk.stop.cancelled() => return desk.set_line(None),
-        };
+        let end = desk.serve(&mut was_useful).await;
         desk.set_line(None);
+        if desk.stop.is_cancelled() {
+            return;
+        }
         if let SessionEnd::Store(error) = end {
             return desk.deps.fatal("session", error);
         }
@@ -114,14 +119,12 @@ impl Desk {
     }
 
     async fn try_serve(self: &Arc<Self>, was_useful: &mut bool) -> Result<Infallible, SessionEnd> {
-        self.refresh().await.map_err(SessionEnd::Chain)?;
         let mut limit = self.limit.subscribe();
-        let Stream { line, mut inbound } = self.open_stream().await?;
-        let broken = line.broken.clone();
-        self.set_line(Some(line));
-        let resent = self.resend().await?;
-        let hub = &self.hub;
-        observe::connected(hub.wallet, &hub.name, self.exposure_limit(), resent);
+        let opened = tokio::select! {
+            opened = self.greet() => opened?,
+            () = self.stop.cancelled() => return Err(SessionEnd::Stopped),
+        };
+        let (broken, mut inbound) = opened;
         let (mut tick, mut funds) = (every(TICK), every(FUNDS_EVERY));
         let draining = &self.deps.stop.draining;
         let mut told = false;
@@ -155,13 +158,52 @@ impl Desk {
                 }
                 () = draining.cancelled(), if !told => {
                     told = true;
-                    let back = self.state().book.stop();
-                    self.refuse(&back);
-                    self.send(Body::Draining(Draining {})).await;
+                    self.say_stopping().await;
                 }
                 () = broken.cancelled() => return Err(SessionEnd::HungUp),
+                () = self.stop.cancelled() => {
+                    if draining.is_cancelled() && !told {
+                        self.say_stopping().await;
+                    }
+                    self.part(inbound).await;
+                    return Err(SessionEnd::Stopped);
+                }
             }
         }
+    }
+
+    /// Opens a stream and says on it what the hub must know again.
+    async fn greet(
+        self: &Arc<Self>,
+    ) -> Result<(CancellationToken, Streaming<HubMessage>), SessionEnd> {
+        self.refresh().await.map_err(SessionEnd::Chain)?;
+        let Stream { line, inbound } = self.open_stream().await?;
+        let broken = line.broken.clone();
+        self.set_line(Some(line));
+        let resent = self.resend().await?;
+        let hub = &self.hub;
+        observe::connected(hub.wallet, &hub.name, self.exposure_limit(), resent);
+        Ok((broken, inbound))
+    }
+
+    /// What has not been started goes back, and nothing new may come.
+    async fn say_stopping(self: &Arc<Self>) {
+        let telling = self.telling();
+        let back = refusals(&self.state().book.stop());
+        if !back.is_empty() {
+            self.send(Body::Failed(Failed { units: back })).await;
+        }
+        self.send(Body::Draining(Draining {})).await;
+        drop(telling);
+    }
+
+    /// Ends this miner's direction, so that all that was said arrives, and waits until the hub ends its own: a stream
+    /// that is dropped instead takes with it what is still under way.
+    async fn part(&self, mut inbound: Streaming<HubMessage>) {
+        self.set_line(None);
+        let ends = async { while let Ok(Some(_)) = inbound.message().await {} };
+        // A hub that does not end it has had its time.
+        let _ = timeout(PART_TIMEOUT, ends).await;
     }
 
     async fn open_stream(&self) -> Result<Stream, SessionEnd> {
