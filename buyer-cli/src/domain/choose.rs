@@ -38,6 +38,8 @@ pub struct Registration {
     pub state: String,
     /// Whether that state is `registered`.
     pub is_registered: bool,
+    /// Whether the chain marks it as overdue with payday: no accusation need hold its money any more (decision 0005).
+    pub is_delinquent: bool,
 }
 
 /// A condition a hub does not meet.
@@ -60,6 +62,9 @@ pub enum Mismatch {
     /// The wallet opens no deals.
     #[error("its wallet is {0}, not registered")]
     WalletState(String),
+    /// It puts payday off, after which no accusation holds its money.
+    #[error("its payday is overdue: the chain marks it as delinquent")]
+    WalletDelinquent,
     /// It does not run such jobs.
     #[error("it runs no `{0}` jobs")]
     Kind(&'static str),
@@ -91,6 +96,9 @@ impl Mismatch {
                 "nothing: do not send it money".to_owned()
             }
             Self::WalletState(_) => "only its owner can register the wallet".to_owned(),
+            Self::WalletDelinquent => {
+                "only its owner can hold payday, and register the wallet again".to_owned()
+            }
             Self::Kind(_) => "only its owner can add the kind".to_owned(),
             Self::Price { asked, .. } => {
                 let asked = gio_text(asked.0);
@@ -158,7 +166,10 @@ fn wallet_mismatch(offer: &HubOffer) -> Option<Mismatch> {
     if wallet.owner != offer.owner {
         return Some(Mismatch::WalletOwner(wallet.owner));
     }
-    (!wallet.is_registered).then(|| Mismatch::WalletState(wallet.state.clone()))
+    if !wallet.is_registered {
+        return Some(Mismatch::WalletState(wallet.state.clone()));
+    }
+    wallet.is_delinquent.then_some(Mismatch::WalletDelinquent)
 }
 
 /// The hubs to ask for quotes, cheapest announced first; with their places in `offers`.
@@ -200,6 +211,7 @@ pub(crate) mod tests {
                 owner: OWNER,
                 state: "registered".to_owned(),
                 is_registered: true,
+                is_delinquent: false,
             }),
         }
     }
@@ -258,6 +270,15 @@ pub(crate) mod tests {
         let wallet = idle.registered.as_mut().unwrap();
         (wallet.state, wallet.is_registered) = ("idle".to_owned(), false);
         assert_eq!(judge(&idle), [Mismatch::WalletState("idle".to_owned())]);
+    }
+
+    #[test]
+    fn r08_a_hub_that_puts_payday_off_gets_no_deals() {
+        let mut overdue = offer();
+        overdue.registered.as_mut().unwrap().is_delinquent = true;
+        let found = mismatches(&overdue, 7, &limits(None), &HubConditions::default());
+        assert_eq!(found, [Mismatch::WalletDelinquent]);
+        assert!(found[0].remedy().contains("hold payday"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures::stream;
 use gio_agent::{Code, UserError, clock_off, random_word, unix_now};
 use gio_evm::{Chain, ChainError, RevertReason, WalletState};
 use gio_net::{Multiaddr, Net, PeerId, VerifiedAnnouncement};
-use gio_protocol::{B256, UnixSeconds, seed_commitment};
+use gio_protocol::{Address, B256, UnixSeconds, seed_commitment};
 use thiserror::Error;
 
 use crate::domain::choose::{HubOffer, Mismatch, Registration, mismatches, shortlist};
@@ -27,7 +27,7 @@ const NOBODY: &str =
     "is a hub running, and does `bootstrap` in config.toml lead to it? `gio-buyer doctor` looks";
 /// Hubs asked for a quote: the cheapest by their own announcement.
 const QUOTES_MAX: usize = 5;
-/// Hubs looked up on chain, and how many at a time: one call each.
+/// Hubs looked up on chain, and how many at a time: at most two calls each.
 const LOOKED_UP_MAX: usize = 100;
 const LOOKUPS_AT_A_TIME: usize = 8;
 
@@ -125,15 +125,10 @@ impl Seeker<'_> {
     /// What the chain knows of an announced hub.
     async fn look_up(&self, hub: &VerifiedAnnouncement) -> Result<Candidate, UserError> {
         let said = hub.announcement();
-        let registered = match self.chain.hub(said.wallet).await {
-            Ok(info) => Some(Registration {
-                owner: info.owner,
-                state: info.state.name().to_owned(),
-                is_registered: info.state == WalletState::Registered,
-            }),
-            Err(ChainError::Reverted(RevertReason::WalletUnknown { .. })) => None,
-            Err(error) => return Err(faults::chain(error)),
-        };
+        let registered = self
+            .registration(said.wallet)
+            .await
+            .map_err(faults::chain)?;
         Ok(Candidate {
             offer: HubOffer {
                 name: printable(&said.name),
@@ -148,6 +143,22 @@ impl Seeker<'_> {
             peer: hub.peer(),
             addrs: said.addrs.clone(),
         })
+    }
+
+    /// What the register and the marks say of a wallet; `None` if no factory of this market made it.
+    async fn registration(&self, wallet: Address) -> Result<Option<Registration>, ChainError> {
+        let info = match self.chain.hub(wallet).await {
+            Ok(info) => info,
+            Err(ChainError::Reverted(RevertReason::WalletUnknown { .. })) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_registered = info.state == WalletState::Registered;
+        Ok(Some(Registration {
+            owner: info.owner,
+            state: info.state.name().to_owned(),
+            is_registered,
+            is_delinquent: is_registered && self.chain.is_delinquent(wallet).await?,
+        }))
     }
 
     /// Asks all candidates at once; beside the good quotes, why the others gave none.

@@ -143,6 +143,14 @@ async fn money(found: &mut Diagnosis, config: &Config, chain: &Chain, owner: Opt
         Ok(info) => found.ok("wallet", format_args!("{wallet}: {} GIO free", info.free)),
         Err(error) => found.fail("wallet", chain_of(&error), "is the node of `rpc_url` up?"),
     }
+    match chain.is_delinquent(wallet).await {
+        Ok(true) => {
+            let hint = "gio-hub payday, then gio-hub register";
+            found.fail("payday", "overdue: buyers and miners refuse this hub", hint);
+        }
+        Ok(false) => found.ok("payday", "not overdue"),
+        Err(error) => found.fail("payday", chain_of(&error), "is the node of `rpc_url` up?"),
+    }
 }
 
 #[cfg(test)]

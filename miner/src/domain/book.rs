@@ -68,6 +68,9 @@ pub enum Refusal {
     /// The miner is stopping.
     #[error("this miner is stopping")]
     Stopping,
+    /// The miner thinks less of the hub than when it began to work for it.
+    #[error("this miner takes no new orders of a hub that is not confirmed")]
+    HubNotConfirmed,
 }
 
 impl Refusal {
@@ -75,9 +78,11 @@ impl Refusal {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::ChainSilent | Self::NoRoom { .. } | Self::QueueFull { .. } | Self::Stopping => {
-                true
-            }
+            Self::ChainSilent
+            | Self::NoRoom { .. }
+            | Self::QueueFull { .. }
+            | Self::Stopping
+            | Self::HubNotConfirmed => true,
             // This miner's RPC may be behind the hub's.
             Self::NotOpen { stage } => *stage == DealStage::None,
             Self::Order(_)
@@ -149,6 +154,8 @@ pub struct Book {
     running: BTreeMap<UnitKey, Work>,
     made: BTreeMap<UnitKey, Made>,
     stopping: bool,
+    /// Nothing new of this hub's: what runs and what was made goes on.
+    turned_away: bool,
     clock: u64,
 }
 
@@ -171,6 +178,7 @@ impl Book {
             running: BTreeMap::new(),
             made,
             stopping: false,
+            turned_away: false,
             clock: 0,
         }
     }
@@ -337,14 +345,18 @@ impl Book {
     /// No new orders; what has not been started goes back.
     pub fn stop(&mut self) -> Vec<(UnitKey, Refusal)> {
         self.stopping = true;
-        self.parked.clear();
-        for state in self.deals.values_mut() {
-            if let DealState::Checking(waiting) = state {
-                waiting.clear();
-            }
-        }
-        let back = std::mem::take(&mut self.queued).into_iter();
-        back.map(|key| (key, Refusal::Stopping)).collect()
+        self.empty_queue(&Refusal::Stopping)
+    }
+
+    /// No new orders of this hub until [`Self::take_again`]; what has not been started goes back.
+    pub fn turn_away(&mut self) -> Vec<(UnitKey, Refusal)> {
+        self.turned_away = true;
+        self.empty_queue(&Refusal::HubNotConfirmed)
+    }
+
+    /// New orders of this hub are looked at again.
+    pub fn take_again(&mut self) {
+        self.turned_away = false;
     }
 
     /// Other limits from now on; what was taken on stays.
@@ -452,11 +464,26 @@ impl Book {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
+        if self.turned_away {
+            return Err(Refusal::HubNotConfirmed);
+        }
         if self.held() >= self.held_max {
             let max = self.held_max;
             return Err(Refusal::QueueFull { max });
         }
         Ok(())
+    }
+
+    /// What has not been started is forgotten, and goes back.
+    fn empty_queue(&mut self, refusal: &Refusal) -> Vec<(UnitKey, Refusal)> {
+        self.parked.clear();
+        for state in self.deals.values_mut() {
+            if let DealState::Checking(waiting) = state {
+                waiting.clear();
+            }
+        }
+        let back = std::mem::take(&mut self.queued).into_iter();
+        back.map(|key| (key, refusal.clone())).collect()
     }
 
     fn held(&self) -> usize {

@@ -103,6 +103,8 @@ pub struct HubFacts {
     pub endpoint: String,
     /// The peer its record names, if it does.
     pub endpoint_peer: Option<String>,
+    /// Whether it is marked as overdue with payday: no accusation need hold its money any more (decision 0005).
+    pub is_delinquent: bool,
 }
 
 /// The money behind a hub's promises (R25).
@@ -165,6 +167,8 @@ pub enum Reason {
     },
     /// It may neither open deals nor pay now.
     NotRegistered(WalletStanding),
+    /// It puts payday off, after which no accusation holds its money.
+    Delinquent,
     /// Neither a free balance nor open deals.
     NoMoney,
     /// The chain speaks for it, payments do not yet.
@@ -199,6 +203,9 @@ impl fmt::Display for Reason {
                 write!(f, "its stake is {stake} GIO instead of {due}")
             }
             Self::NotRegistered(standing) => write!(f, "its wallet is {}", standing.name()),
+            Self::Delinquent => {
+                f.write_str("its payday is overdue: the chain marks it as delinquent")
+            }
             Self::NoMoney => f.write_str("it has neither a free balance nor open deals"),
             Self::NotPaidYet => {
                 f.write_str("confirmed by the chain; it has not paid this miner yet")
@@ -260,6 +267,9 @@ pub fn judge(said: &Announced, facts: Option<&HubFacts>, history: &PaymentHistor
             HubStatus::NotConfirmed,
             Reason::NotRegistered(facts.standing),
         );
+    }
+    if facts.is_delinquent {
+        return Judgement::new(HubStatus::NotConfirmed, Reason::Delinquent);
     }
     if facts.backing.total() == Gio::ZERO {
         return Judgement::new(HubStatus::NotConfirmed, Reason::NoMoney);

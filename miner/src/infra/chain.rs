@@ -106,8 +106,11 @@ impl MarketChain for EvmChain {
         };
         // Only now: before, this address might be any contract.
         let figures = self.chain.wallet(wallet).await?;
-        let admitted = figures.factory == self.chain.deployment().factory;
-        Ok(admitted.then(|| facts_of(&listed, &figures)))
+        if figures.factory != self.chain.deployment().factory {
+            return Ok(None);
+        }
+        let is_delinquent = self.chain.is_delinquent(wallet).await?;
+        Ok(Some(facts_of(&listed, &figures, is_delinquent)))
     }
 
     async fn funds(&self, wallet: Address) -> Result<Funds, ChainFailure> {
@@ -177,7 +180,7 @@ fn pull_failure(error: SendError) -> PullFailure {
     }
 }
 
-fn facts_of(listed: &HubInfo, figures: &WalletInfo) -> HubFacts {
+fn facts_of(listed: &HubInfo, figures: &WalletInfo, is_delinquent: bool) -> HubFacts {
     let (endpoint, endpoint_peer) = endpoint_of(&listed.endpoint);
     HubFacts {
         owner: figures.owner,
@@ -187,6 +190,7 @@ fn facts_of(listed: &HubInfo, figures: &WalletInfo) -> HubFacts {
         backing: backing_of(figures),
         endpoint,
         endpoint_peer,
+        is_delinquent,
     }
 }
 

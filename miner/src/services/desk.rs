@@ -86,6 +86,8 @@ pub struct Desk {
     pub(super) answers: mpsc::Sender<Answer>,
     /// What the hub is told to be trusted with (R25).
     pub(super) limit: watch::Sender<Gio>,
+    /// Whether the hub may give new orders: it may not while this miner does not think enough of it.
+    pub(super) is_trusted: watch::Sender<bool>,
     /// What the hub is still to be told.
     untold: AtomicUsize,
     state: Mutex<State>,
@@ -165,6 +167,7 @@ impl Desk {
             finished,
             answers,
             limit: watch::Sender::new(Gio::ZERO),
+            is_trusted: watch::Sender::new(true),
             untold: AtomicUsize::new(0),
             state: Mutex::new(state),
             hub,
@@ -218,6 +221,20 @@ impl Desk {
     #[must_use]
     pub fn exposure_limit(&self) -> Gio {
         self.state().book.limit()
+    }
+
+    /// Takes new orders from now on, or none. What runs goes on, and what was earned is collected either way.
+    pub(super) fn trust(self: &Arc<Self>, is_trusted: bool) {
+        if *self.is_trusted.borrow() == is_trusted {
+            return;
+        }
+        if is_trusted {
+            self.state().book.take_again();
+        } else {
+            let back = self.state().book.turn_away();
+            self.refuse(&back);
+        }
+        self.is_trusted.send_replace(is_trusted);
     }
 
     /// Works under other limits from now on.

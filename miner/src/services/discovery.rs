@@ -206,6 +206,9 @@ impl Discovery {
             }
         }
         for desk in self.deps.desks.all() {
+            if let Some(is_trusted) = self.trusts(&desk) {
+                desk.trust(is_trusted);
+            }
             if !chosen.contains(&desk.hub.wallet) && self.may_close(&desk) {
                 desk.stop.cancel();
                 desk.cancel_all();
@@ -236,6 +239,19 @@ impl Discovery {
             Some(known) if known.judgement.status == HubStatus::Fake => true,
             Some(_) => desk.is_idle(),
             None => desk.is_idle() && !desk.is_connected(),
+        }
+    }
+
+    /// Whether the hub may give new orders; `None` while nothing else is known than before: one silent RPC takes no trust.
+    fn trusts(&self, desk: &Desk) -> Option<bool> {
+        let known = self.known.get(&desk.hub.owner)?;
+        if known.wallet != desk.hub.wallet {
+            return None;
+        }
+        match known.judgement.status {
+            HubStatus::Checked | HubStatus::Safe => Some(true),
+            HubStatus::NotConfirmed => Some(false),
+            HubStatus::Unknown | HubStatus::Fake => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The work stream: opened, greeted, kept, opened again. The desk keeps everything a broken stream must not lose.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use gio_net::wire::{
 use gio_net::{ConnectError, work_client};
 use gio_protocol::Address;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +81,41 @@ impl From<Status> for SessionEnd {
     }
 }
 
+/// Whether the hub may give new units: neither has the operator paused this miner, nor does it distrust this hub.
+struct Pause {
+    operator: watch::Receiver<bool>,
+    trust: watch::Receiver<bool>,
+}
+
+impl Pause {
+    /// A hub hears of a pause on each of its streams.
+    fn of(desk: &Desk) -> Self {
+        let mut pause = Self {
+            operator: desk.deps.operation.draining(),
+            trust: desk.is_trusted.subscribe(),
+        };
+        if *pause.operator.borrow() || !*pause.trust.borrow() {
+            pause.operator.mark_changed();
+        }
+        pause
+    }
+
+    /// Waits for news, and answers whether there is a pause now.
+    async fn changed(&mut self) -> bool {
+        // Both senders live as long as the desk, so there is always more to wait for.
+        tokio::select! {
+            Ok(()) = self.operator.changed() => {}
+            Ok(()) = self.trust.changed() => {}
+            else => pending().await,
+        }
+        let (by_operator, is_trusted) = (
+            *self.operator.borrow_and_update(),
+            *self.trust.borrow_and_update(),
+        );
+        by_operator || !is_trusted
+    }
+}
+
 /// An open stream, both ways.
 struct Stream {
     line: Line,
@@ -128,10 +164,7 @@ impl Desk {
         let (mut tick, mut funds) = (every(TICK), every(FUNDS_EVERY));
         let draining = &self.deps.stop.draining;
         let mut told = false;
-        let mut pause = self.deps.operation.draining();
-        if *pause.borrow() {
-            pause.mark_changed();
-        }
+        let mut pause = Pause::of(self);
         loop {
             tokio::select! {
                 next = inbound.message() => {
@@ -148,8 +181,8 @@ impl Desk {
                     self.refuse(&late);
                 }
                 _ = funds.tick() => self.refresh_aside(),
-                Ok(()) = pause.changed() => {
-                    if *pause.borrow_and_update() {
+                is_paused = pause.changed() => {
+                    if is_paused {
                         self.send(Body::Draining(Draining {})).await;
                     } else {
                         // A new first message is how a hub hears that this miner takes units again.

@@ -63,6 +63,7 @@ pub(crate) fn registered(owner: Address) -> HubFacts {
         },
         endpoint: String::new(),
         endpoint_peer: None,
+        is_delinquent: false,
     }
 }
 

@@ -1,11 +1,12 @@
 //! Which hubs a miner works for.
 
-use gio_miner::domain::trust::{HubStatus, WalletStanding};
+use gio_miner::domain::trust::{HubFacts, HubStatus, WalletStanding};
+use gio_net::wire::miner_message::Body;
 use gio_protocol::{Address, Gio};
 
 use crate::chain::registered;
 use crate::hub::FakeHub;
-use crate::job::NET_PRICE;
+use crate::job::{BUSY, Job, NET_PRICE};
 use crate::market::{Market, config, eventually};
 
 async fn judged(market: &Market, hub: &FakeHub, wanted: HubStatus) -> String {
@@ -45,6 +46,54 @@ async fn a_hub_is_served_again_when_its_wallet_is() {
     market.deps().rejudge.notify_one();
     market.hub.session().await;
     judged(&market, &market.hub, HubStatus::Checked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r08_a_hub_that_puts_payday_off_gets_nothing_new_done_and_pays_what_it_owes() {
+    let (mut market, mut session) = Market::open().await;
+    let wallet = market.hub.wallet;
+    let deal = Job::new(BUSY, 3).deal(wallet);
+    market.open_deal(&deal);
+    session.assign(vec![deal.order(0)]).await;
+    let done = session.done().await;
+
+    let overdue = HubFacts {
+        is_delinquent: true,
+        ..registered(market.hub.key.address())
+    };
+    market.chain.facts().hubs.insert(wallet, overdue);
+    market.deps().rejudge.notify_one();
+    let reason = judged(&market, &market.hub, HubStatus::NotConfirmed).await;
+    assert!(reason.contains("delinquent"), "{reason}");
+    let said = session.next_but_exposure().await;
+    assert!(matches!(said, Some(Body::Draining(_))), "{said:?}");
+    session.assign(vec![deal.order(1)]).await;
+    let refused = session.failed().await;
+    assert!(refused.reason.contains("not confirmed"), "{refused:?}");
+
+    // What was done before is paid and accepted all the same.
+    let pay = Gio::from_units(NET_PRICE / 100);
+    market.chain.approve(wallet, pay);
+    session.send(market.hub.paid(deal.id, pay, 1)).await;
+    eventually("the pay", || async {
+        (market.chain.pulled() == [(wallet, pay)]).then_some(())
+    })
+    .await;
+    session.send(market.hub.accept(&done[0])).await;
+    let store = &market.deps().store;
+    eventually("the acceptance", || async {
+        let row = store.deal(deal.id).await.unwrap()?;
+        (row.accepted_units == 1).then_some(())
+    })
+    .await;
+
+    // After payday it is served as before, on a new stream.
+    let good = registered(market.hub.key.address());
+    market.chain.facts().hubs.insert(wallet, good);
+    market.deps().rejudge.notify_one();
+    let mut again = market.hub.session().await;
+    again.assign(vec![deal.order(2)]).await;
+    again.done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

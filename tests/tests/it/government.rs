@@ -227,3 +227,77 @@ async fn delegate(story: &Story, owner: gio_protocol::Address) {
         "until the delay is over (R14)"
     );
 }
+
+#[test]
+fn r08_a_hub_that_puts_payday_off_gets_no_deals_and_no_work_until_it_held_it() {
+    block_on(async {
+        let mut story = Story::prepare(Settings {
+            miners: 1,
+            ..Settings::default()
+        })
+        .await;
+        story.net.start_hub().await.unwrap();
+        let job = paths::repository().join("apps/bench/sha256.wasm");
+        let job = ["--wasm", text(&job), "--split", "range:0..2:2", "--pu", "2"];
+        let plan = [&["plan"], job.as_slice()].concat();
+        story.buyer_before_args(&plan, &["--", "1"]).await.expect(0);
+
+        // The period, the week's grace, and a moment.
+        story.net.anvil.pass(37 * DAY + 60).await.unwrap();
+        let refused = story.buyer_before_args(&plan, &["--", "1"]).await;
+        let refused = refused.expect(12);
+        let problem = &refused.json["hubs"][0]["problems"][0];
+        let what = problem["what"].as_str().unwrap();
+        assert!(what.contains("marks it as delinquent"), "{refused:?}");
+        let before = story.balance("buyer").await;
+        let submit = [&["submit", "--yes"], job.as_slice()].concat();
+        let refused = story.buyer_before_args(&submit, &["--", "1"]).await;
+        let refused = refused.expect(12);
+        assert!(
+            refused.stderr.contains("error[no-hub-fits]")
+                && refused.stderr.contains("marks it as delinquent"),
+            "{refused:?}"
+        );
+        assert_eq!(story.balance("buyer").await, before, "no money moved");
+        let doctor = format!("{:?}", story.hub(&["doctor"]).await);
+        assert!(
+            doctor.contains("overdue: buyers and miners refuse"),
+            "{doctor}"
+        );
+        let jobs = story.buyer(&["list"]).await.expect(0);
+        let draft = jobs.json[0]["job"].as_str().unwrap();
+        let why = story.buyer(&["why", draft]).await.expect(0);
+        let what = &why.json["hubs"][0]["problems"][0]["what"];
+        assert!(what.as_str().unwrap().contains("delinquent"), "{why:?}");
+
+        story.net.start_miner(0).await.unwrap();
+        judged(&story, "not_confirmed", "delinquent").await;
+        story.net.miners[0].take().unwrap().kill().await.unwrap();
+
+        story.net.hub.take().unwrap().kill().await.unwrap();
+        story.hub(&["payday"]).await.expect(0);
+        let endpoint = story.net.hub_addr().unwrap();
+        let register = ["register", "--deposit", "50", "--endpoint", &endpoint];
+        let run = story.net.agent("gio-hub", "hub", &register);
+        gio_e2e::process::run(run).await.unwrap();
+        story.net.start_hub().await.unwrap();
+        story.net.start_miner(0).await.unwrap();
+        judged(&story, "checked", "").await;
+        story
+            .buyer_before_args(&submit, &["--", "1"])
+            .await
+            .expect(0);
+        story.net.stop().await.unwrap();
+    });
+}
+
+/// Waits until the first miner thinks so of the hub, for such a reason.
+async fn judged(story: &Story, status: &str, reason: &str) {
+    let settled = gio_e2e::process::wait_for("the judgement", 60, || async {
+        let said = story.miner(1, &["status"]).await;
+        let hub = &said.json["hubs"][0];
+        let because = hub["reason"].as_str().unwrap_or_default();
+        Ok((hub["status"] == status && because.contains(reason)).then_some(()))
+    });
+    settled.await.unwrap();
+}

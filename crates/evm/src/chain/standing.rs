@@ -34,6 +34,20 @@ impl Chain {
         read().map_err(|error: OutOfRange| error.in_answer_to("standing"))
     }
 
+    /// Whether a hub is overdue with payday (decision 0005). A market without this contract marks nobody.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn is_delinquent(&self, wallet: Address) -> Result<bool, ChainError> {
+        match self.inner.deployment.standing {
+            Some(standing) => {
+                self.ask(standing, Standing::isDelinquentCall { wallet })
+                    .await
+            }
+            None => Ok(false),
+        }
+    }
+
     /// Rates a hub from 1 to 5 with a stake of this account, which is approved first. Returns the rating's number.
     ///
     /// # Errors

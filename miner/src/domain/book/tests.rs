@@ -306,6 +306,22 @@ fn stopping_gives_back_what_was_not_started() {
 }
 
 #[test]
+fn a_hub_that_fell_gets_nothing_new_until_it_is_trusted_again() {
+    let deal = deal(1);
+    let mut book = opened(COST, &deal);
+    receive(&mut book, &deal.orders[0]);
+    receive(&mut book, &deal.orders[1]);
+    let back = book.turn_away();
+    assert_eq!(back, [(deal.orders[1].key(), Refusal::HubNotConfirmed)]);
+    assert_eq!(book.running(), 1, "what runs goes on");
+    let todo = receive(&mut book, &deal.orders[4]);
+    let refused = (deal.orders[4].key(), Refusal::HubNotConfirmed);
+    assert_eq!(todo.refuse, [refused]);
+    book.take_again();
+    assert_eq!(receive(&mut book, &deal.orders[4]).refuse, []);
+}
+
+#[test]
 fn a_cancelled_order_that_did_not_run_is_forgotten() {
     let deal = deal(1);
     let mut book = opened(COST, &deal);

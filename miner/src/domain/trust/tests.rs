@@ -29,6 +29,7 @@ fn facts() -> HubFacts {
         },
         endpoint: PLACE.to_owned(),
         endpoint_peer: Some("hub-peer".to_owned()),
+        is_delinquent: false,
     }
 }
 
@@ -126,6 +127,24 @@ fn a_true_hub_that_cannot_pay_now_gets_no_work_done() {
         ..facts()
     };
     assert!(status(&only_deals, &none).0.allows_work());
+}
+
+#[test]
+fn r08_a_hub_that_puts_payday_off_gets_no_work_done_however_well_it_paid() {
+    let paid = PaymentHistory {
+        earned: gio(1),
+        promised: gio(1),
+        received: gio(1),
+        was_even: true,
+    };
+    let overdue = HubFacts {
+        is_delinquent: true,
+        ..facts()
+    };
+    let judged = status(&overdue, &paid);
+    assert_eq!(judged, (HubStatus::NotConfirmed, Reason::Delinquent));
+    assert!(!judged.0.allows_work());
+    assert!(Reason::Delinquent.to_string().contains("overdue"));
 }
 
 #[test]
