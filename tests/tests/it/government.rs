@@ -250,7 +250,8 @@ fn r08_a_hub_that_puts_payday_off_gets_no_deals_and_no_work_until_it_held_it() {
         let what = problem["what"].as_str().unwrap();
         assert!(what.contains("marks it as delinquent"), "{refused:?}");
         let before = story.balance("buyer").await;
-        let submit = [&["submit", "--yes"], job.as_slice()].concat();
+        let out = story.net.folder.join("out");
+        let submit = [&["submit", "--yes", "--out", text(&out)], job.as_slice()].concat();
         let refused = story.buyer_before_args(&submit, &["--", "1"]).await;
         let refused = refused.expect(12);
         assert!(
