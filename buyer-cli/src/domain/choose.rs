@@ -42,6 +42,55 @@ pub struct Registration {
     pub is_delinquent: bool,
 }
 
+impl HubOffer {
+    /// Whether the wallet is one of this market's and the announcer's own: that costs a stake, an announcement nothing.
+    #[must_use]
+    pub fn is_of_this_market(&self) -> bool {
+        let registered = self.registered.as_ref();
+        registered.is_some_and(|wallet| wallet.is_registered && wallet.owner == self.owner)
+    }
+}
+
+/// Takes candidates in turn until there are enough hubs; of the others it keeps a few, to say why they do not count.
+#[derive(Debug)]
+pub struct Selection<T> {
+    /// What was taken, in the order it came.
+    pub found: Vec<T>,
+    hubs_left: usize,
+    others_left: usize,
+}
+
+impl<T> Selection<T> {
+    /// Room for so many.
+    #[must_use]
+    pub const fn new(hubs: usize, others: usize) -> Self {
+        Self {
+            found: Vec::new(),
+            hubs_left: hubs,
+            others_left: others,
+        }
+    }
+
+    /// Whether there are enough hubs.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.hubs_left == 0
+    }
+
+    /// Takes a candidate if there is room for its sort.
+    pub fn add(&mut self, candidate: T, is_hub: bool) {
+        let left = if is_hub {
+            &mut self.hubs_left
+        } else {
+            &mut self.others_left
+        };
+        if *left > 0 {
+            *left -= 1;
+            self.found.push(candidate);
+        }
+    }
+}
+
 /// A condition a hub does not meet.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mismatch {
@@ -290,5 +339,33 @@ pub(crate) mod tests {
         let offers = [priced(30), priced(10), priced(20), priced(5)];
         let places = shortlist(&offers, |offer| offer.price != price(5), 2);
         assert_eq!(places, [1, 2]);
+    }
+
+    #[test]
+    fn announcements_that_cost_nothing_take_no_hubs_place() {
+        let mut selection = Selection::new(2, 3);
+        let stranger = HubOffer {
+            registered: None,
+            price: price(0),
+            ..offer()
+        };
+        // Somebody else's wallet is announced as easily as none.
+        let impostor = HubOffer {
+            owner: Address::repeat_byte(9),
+            ..offer()
+        };
+        let others = [stranger, impostor].into_iter().cycle().take(200);
+        for candidate in others.chain([offer(), offer(), offer()]) {
+            if selection.is_full() {
+                break;
+            }
+            let is_hub = candidate.is_of_this_market();
+            selection.add(candidate, is_hub);
+        }
+        let hubs = selection
+            .found
+            .iter()
+            .filter(|offer| offer.is_of_this_market());
+        assert_eq!((hubs.count(), selection.found.len()), (2, 5));
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::decimal::{gio_text, pu_text, units_text as count_text};
 use crate::domain::next::{End, Step};
-use crate::job::{Dealt, Job, JobId, Moment, Settlement};
+use crate::job::{Dealt, Job, JobId, Moment, Payout, Settlement};
 
 /// The receipt of a job that a hub signed. Amounts are decimal texts, so that no reader rounds them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -195,14 +195,21 @@ fn miners(dealt: &Dealt, claims: Option<&ClaimsFile>) -> Vec<MinerLine> {
     let mut sorted: Vec<_> = work.into_iter().collect();
     sorted.sort_by_key(|(_, (_, cu))| std::cmp::Reverse(*cu));
     let line = |(address, (units, cu)): (Address, (u32, u64))| {
-        let payout = dealt.payouts.iter().find(|payout| payout.miner == address);
+        // A hub may pay in several parts, to stay within what a miner trusts it with.
+        let parts: Vec<_> = dealt
+            .payouts
+            .iter()
+            .filter(|payout| payout.miner == address)
+            .collect();
+        let add = |sum: u64, payout: &&Payout| sum.saturating_add(payout.net.units());
+        let net = Gio::from_units(parts.iter().fold(0, add));
         MinerLine {
             address,
             units,
             pu: pu_text(Cu(cu)),
-            net_gio: payout.map(|payout| gio_text(payout.net)),
-            tx: payout.map(|payout| payout.tx),
-            on_chain: payout.is_some_and(|payout| payout.on_chain),
+            net_gio: (!parts.is_empty()).then(|| gio_text(net)),
+            tx: parts.last().map(|payout| payout.tx),
+            on_chain: !parts.is_empty() && parts.iter().all(|payout| payout.on_chain),
         }
     };
     sorted.into_iter().map(line).collect()
@@ -421,13 +428,16 @@ mod tests {
     fn every_owner_of_a_claim_is_listed_with_its_own_work_and_pay() {
         let one = miner(1).address();
         let job = changed(|dealt| {
-            dealt.payouts = vec![Payout {
-                miner: one,
-                net: Gio::from_units(7),
-                gross: Gio::from_units(10),
-                tx: B256::repeat_byte(2),
-                on_chain: true,
-            }];
+            // In two parts.
+            dealt.payouts = [(3, 2), (4, 3)]
+                .map(|(net, tx)| Payout {
+                    miner: one,
+                    net: Gio::from_units(net),
+                    gross: Gio::from_units(net + 1),
+                    tx: B256::repeat_byte(tx),
+                    on_chain: true,
+                })
+                .to_vec();
         });
         let receipt = receipt_of(&job);
         let [first, second] = receipt.miners.as_slice() else {
@@ -436,6 +446,8 @@ mod tests {
         assert_eq!((first.address, first.units), (one, 2));
         assert_eq!(first.pu, pu_text(Cu(202)));
         assert_eq!(first.net_gio.as_deref(), Some("0.00000007"));
+        assert_eq!(first.tx, Some(B256::repeat_byte(3)), "the last part");
+        assert!(first.on_chain);
         assert_eq!((second.units, second.tx), (1, None));
         let text = text(&receipt, None);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");

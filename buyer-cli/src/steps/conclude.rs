@@ -1,5 +1,6 @@
 //! The end of a deal: confirming, settling, taking the cap back, and reading from the chain how the money went.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gio_agent::UserError;
@@ -23,6 +24,10 @@ const PAYOUT_WAIT: Duration = Duration::from_secs(15);
 const EVENTS_WAIT: Duration = Duration::from_secs(10);
 /// Looking up one transaction that should be mined already.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Parts a miner is paid in, on average: more than a hub needs that pays whenever a miner's trust in it is used up.
+const PARTS_MAX: usize = 64;
+/// Looking up all of them: a receipt without these lines is a whole receipt.
+const LOOKUPS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Between two looks at the chain or the hub.
 const PAUSE: Duration = Duration::from_millis(300);
 /// When the contract says that it is too early: until the next attempt.
@@ -172,14 +177,16 @@ impl Driver<'_> {
         };
         self.progress.stage("waiting for the miners' pay");
         let words = self.payout_words(&hub, &owners).await;
+        let until = Instant::now() + LOOKUPS_TIMEOUT;
         let mut payouts = Vec::new();
-        for word in words {
+        for word in words_of(&owners, words) {
+            let on_chain = Instant::now() < until && self.is_on_chain(&word).await;
             payouts.push(Payout {
                 miner: word.miner,
                 net: word.net,
                 gross: word.gross,
                 tx: word.tx,
-                on_chain: self.is_on_chain(&word).await,
+                on_chain,
             });
         }
         self.dealt_mut().payouts = payouts;
@@ -215,6 +222,16 @@ impl Driver<'_> {
                 && matches!(&log.event, WalletEvent::PaymentApproved { miner, net, .. } if paid(miner, net))
         })
     }
+}
+
+/// What the hub says of those with a claim, each transaction once.
+fn words_of(owners: &[Address], words: Vec<PayoutWord>) -> Vec<PayoutWord> {
+    let mut said = BTreeSet::new();
+    words
+        .into_iter()
+        .filter(|word| owners.contains(&word.miner) && said.insert((word.miner, word.tx)))
+        .take(PARTS_MAX * owners.len())
+        .collect()
 }
 
 /// Everybody with a claim, once.
@@ -274,5 +291,29 @@ async fn overtaken_is_fine(sent: Result<(), SendError>) -> Result<(), UserError>
             Ok(())
         }
         _ => Err(faults::send(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gio_protocol::B256;
+
+    use super::*;
+
+    #[test]
+    fn of_what_a_hub_says_of_payments_only_those_with_claims_count() {
+        let (one, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let word = |miner, tx: usize| PayoutWord {
+            miner,
+            net: Gio::from_units(1),
+            gross: Gio::from_units(2),
+            tx: B256::left_padding_from(&tx.to_be_bytes()),
+        };
+        let said = vec![word(other, 1), word(one, 2), word(one, 2), word(one, 3)];
+        let counted = words_of(&[one], said);
+        let txs: Vec<_> = counted.iter().map(|word| word.tx).collect();
+        assert_eq!(txs, [word(one, 2).tx, word(one, 3).tx]);
+        let endless = (0..1_000).map(|tx| word(one, tx)).collect();
+        assert_eq!(words_of(&[one], endless).len(), PARTS_MAX);
     }
 }

@@ -11,7 +11,7 @@ use gio_net::{Multiaddr, Net, PeerId, VerifiedAnnouncement};
 use gio_protocol::{Address, B256, UnixSeconds, seed_commitment};
 use thiserror::Error;
 
-use crate::domain::choose::{HubOffer, Mismatch, Registration, mismatches, shortlist};
+use crate::domain::choose::{HubOffer, Mismatch, Registration, Selection, mismatches, shortlist};
 use crate::domain::quote::{self, Asked, Quote};
 use crate::domain::work::Work;
 use crate::faults;
@@ -27,8 +27,11 @@ const NOBODY: &str =
     "is a hub running, and does `bootstrap` in config.toml lead to it? `gio-buyer doctor` looks";
 /// Hubs asked for a quote: the cheapest by their own announcement.
 const QUOTES_MAX: usize = 5;
-/// Hubs looked up on chain, and how many at a time: at most two calls each.
-const LOOKED_UP_MAX: usize = 100;
+/// Hubs of this market compared: the cheapest by their own announcement.
+const HUBS_MAX: usize = 100;
+/// Announcements shown that are not of a hub of this market. Making them costs nothing, so they take no hub's place.
+const OTHERS_MAX: usize = 20;
+/// Hubs looked up on chain at a time: at most two calls each, for as many as the network layer remembers.
 const LOOKUPS_AT_A_TIME: usize = 8;
 
 /// What it takes to look for hubs.
@@ -89,10 +92,30 @@ impl Seeker<'_> {
         }
         let mut by_price: Vec<_> = announced.iter().cloned().collect();
         by_price.sort_by_key(|hub| hub.announcement().gross_price);
-        by_price.truncate(LOOKED_UP_MAX);
-        let lookups = stream::iter(by_price).map(|hub| async move { self.look_up(&hub).await });
-        let found: Vec<_> = lookups.buffered(LOOKUPS_AT_A_TIME).collect().await;
-        found.into_iter().collect()
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            by_price.into_iter().partition(|hub| self.is_wanted(hub));
+        let in_turn = wanted.into_iter().chain(others);
+        let lookups = stream::iter(in_turn).map(|hub| async move { self.look_up(&hub).await });
+        let mut lookups = lookups.buffered(LOOKUPS_AT_A_TIME);
+        let mut selection = Selection::new(HUBS_MAX, OTHERS_MAX);
+        while !selection.is_full()
+            && let Some(candidate) = lookups.next().await
+        {
+            let candidate = candidate?;
+            let is_hub = candidate.offer.is_of_this_market();
+            selection.add(candidate, is_hub);
+        }
+        let mut found = selection.found;
+        found.sort_by_key(|candidate| candidate.offer.price);
+        Ok(found)
+    }
+
+    /// Whether the announcement alone rules a hub out.
+    fn is_wanted(&self, hub: &VerifiedAnnouncement) -> bool {
+        let said = hub.announcement();
+        let only = &self.order.hubs.only;
+        let is_named = only.is_empty() || only.contains(&said.owner) || only.contains(&said.wallet);
+        is_named && said.chain_id == self.chain.chain_id()
     }
 
     /// Every condition a hub does not meet.

@@ -14,6 +14,8 @@ use crate::announcement::{ANNOUNCEMENT_SECONDS_MAX, VerifiedAnnouncement};
 
 /// Hubs remembered at once: far more than a market has, and at most 16 MiB of envelopes.
 pub(crate) const HUBS_MAX: usize = 1024;
+/// Of these, the places of those known longest: a flood of new owners, who cost nothing, takes the others only.
+const HUBS_KEPT: usize = HUBS_MAX / 2;
 /// Announcements taken from one owner per window: a hub that changes its prices by the second is a flood.
 const ANNOUNCEMENTS_PER_WINDOW: u32 = 10;
 /// The window of that limit, in seconds.
@@ -42,6 +44,7 @@ pub enum NotTaken {
 struct Entry {
     sequence: u64,
     announcement: Option<Arc<VerifiedAnnouncement>>,
+    since: UnixSeconds,
     expires_at: UnixSeconds,
     window_start: UnixSeconds,
     taken_in_window: u32,
@@ -52,6 +55,7 @@ impl Entry {
         Self {
             sequence: 0,
             announcement: None,
+            since: now,
             expires_at: now,
             window_start: now,
             taken_in_window: 0,
@@ -130,13 +134,18 @@ impl HubTable {
         }
     }
 
-    /// A newcomer displaces whoever expires first, so that a flood cannot lock out those who come later.
+    /// A newcomer displaces whoever is gone, or else whoever expires first of those that are not known longest: so a
+    /// flood locks out neither those who come later nor those who were there before.
     fn make_room(&mut self, owner: Address) {
         if self.entries.len() < HUBS_MAX || self.entries.contains_key(&owner) {
             return;
         }
-        let first = self.entries.iter().min_by_key(|(_, e)| e.expires_at);
-        if let Some(owner) = first.map(|(owner, _)| *owner) {
+        let mut by_age: Vec<_> = self.entries.iter().collect();
+        by_age.sort_by_key(|(_, entry)| (entry.announcement.is_none(), entry.since));
+        let first = by_age[HUBS_KEPT..]
+            .iter()
+            .min_by_key(|(_, entry)| (entry.announcement.is_some(), entry.expires_at));
+        if let Some(owner) = first.map(|(owner, _)| **owner) {
             self.entries.remove(&owner);
         }
     }
@@ -229,5 +238,21 @@ mod tests {
         table.offer(said(count, 7, 60), NOW).unwrap();
         assert_eq!(table.entries.len(), HUBS_MAX);
         assert!(sequences(&table).contains(&7));
+    }
+
+    #[test]
+    fn a_flood_of_newcomers_displaces_nobody_who_was_there_before() {
+        let mut table = HubTable::new();
+        table.offer(said(0, 7, ANNOUNCEMENT_SECONDS), NOW).unwrap();
+        let flood = u16::try_from(2 * HUBS_MAX).unwrap();
+        let later = NOW.after(1);
+        for number in 1..=flood {
+            let newcomer = said(number, 1, ANNOUNCEMENT_SECONDS_MAX);
+            table.offer(newcomer, later).unwrap();
+        }
+        assert_eq!(table.entries.len(), HUBS_MAX);
+        assert!(sequences(&table).contains(&7));
+        table.offer(said(flood + 1, 8, 60), later).unwrap();
+        assert!(sequences(&table).contains(&8), "nor one who comes later");
     }
 }
