@@ -270,10 +270,10 @@ async fn a_miner_that_never_reads_holds_nobody_up() {
     honest.work(40, 100).await;
     market.reaches(deal.id, "posted").await;
     assert_eq!(buyer.result(deal.id).await.unwrap().outputs.len(), 40);
-    let (begun, address) = (std::time::Instant::now(), deaf.address());
+    let begun = std::time::Instant::now();
     hub.stop().await;
     assert!(begun.elapsed().as_secs() < 5, "nor the hub's end");
-    assert_ne!(address, honest.address());
+    drop(deaf);
 }
 
 #[tokio::test]
