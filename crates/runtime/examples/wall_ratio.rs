@@ -1,11 +1,12 @@
 //! How much longer a program takes here than under wasmtime alone, in one run, alternating.
 //!
 //! ```text
-//! wall_ratio NAME MODULE [--file GUEST_PATH=HOST_PATH]... [--stdin HOST_PATH] [--rounds N] [--machine 0|1] [-- ARGS...]
+//! wall_ratio NAME MODULE [--file GUEST_PATH=HOST_PATH]... [--stdin HOST_PATH] [--rounds N] [--machine 0|1] [--behind N] [-- ARGS...]
 //! ```
 //!
 //! Prints one line of JSON. `wasm_wall_ratio` is the median of the rounds' ratios; compiling is not measured,
 //! instantiating and reading and writing all input and output is.
+//! `--behind N` measures the module behind N functions that nobody calls: the same work, its code at another place.
 //! On a busy machine `wasm_wall_ratio_of_fastest`, the ratio of both sides' fastest rounds, is steadier. The peer is wasmtime with its default
 //! configuration and its own WASI on a folder; both must give the same exit code and the same bytes.
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 use gio_content::image::{InputImage, OutputImage};
 use gio_protocol::{B256, Status};
 use gio_runtime::{Engine, EngineConfig, MachineVersion, Program, RunControl, UnitLimits};
+use wasm_encoder::reencode::{self, Reencode};
+use wasm_encoder::{CodeSection, Function, FunctionSection, TypeSection};
 use wasmtime::{Linker, Module, Store};
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
@@ -82,9 +85,9 @@ fn main() -> Answer<()> {
 }
 
 fn task(mut args: impl Iterator<Item = String>) -> Answer<Task> {
-    let usage = "usage: wall_ratio NAME MODULE [--file GUEST=HOST]... [--stdin HOST] [--rounds N] [--machine 0|1] [-- ARGS...]";
+    let usage = "usage: wall_ratio NAME MODULE [--file GUEST=HOST]... [--stdin HOST] [--rounds N] [--machine 0|1] [--behind N] [-- ARGS...]";
     let name = args.next().ok_or(usage)?;
-    let module = fs::read(args.next().ok_or(usage)?)?;
+    let mut module = fs::read(args.next().ok_or(usage)?)?;
     let mut input = InputImage {
         args: vec![name.clone().into_bytes()],
         ..InputImage::default()
@@ -103,6 +106,7 @@ fn task(mut args: impl Iterator<Item = String>) -> Answer<Task> {
                     _ => return Err(usage.into()),
                 }
             }
+            "--behind" => module = behind(&module, args.next().ok_or(usage)?.parse()?)?,
             "--file" => {
                 let file = args.next().ok_or(usage)?;
                 let (guest, host) = file.split_once('=').ok_or(usage)?;
@@ -118,6 +122,83 @@ fn task(mut args: impl Iterator<Item = String>) -> Answer<Task> {
         rounds,
         version,
     })
+}
+
+/// The module with `functions` empty ones in front of its own.
+fn behind(module: &[u8], functions: u32) -> Answer<Vec<u8>> {
+    let mut imports = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(module) {
+        if let wasmparser::Payload::ImportSection(section) = payload? {
+            for import in section.into_imports() {
+                imports += u32::from(matches!(import?.ty, wasmparser::TypeRef::Func(_)));
+            }
+        }
+    }
+    let mut moved = Moved {
+        imports,
+        functions,
+        empty: 0,
+    };
+    let mut written = wasm_encoder::Module::new();
+    moved.parse_core_module(&mut written, wasmparser::Parser::new(0), module)?;
+    Ok(written.finish())
+}
+
+struct Moved {
+    imports: u32,
+    functions: u32,
+    /// Type of a function without parameters and results.
+    empty: u32,
+}
+
+type Written = Result<(), reencode::Error>;
+
+impl Reencode for Moved {
+    type Error = std::convert::Infallible;
+
+    fn function_index(&mut self, function: u32) -> Result<u32, reencode::Error> {
+        let imported = function < self.imports;
+        Ok(if imported {
+            function
+        } else {
+            function + self.functions
+        })
+    }
+
+    fn parse_type_section(
+        &mut self,
+        types: &mut TypeSection,
+        section: wasmparser::TypeSectionReader<'_>,
+    ) -> Written {
+        reencode::utils::parse_type_section(self, types, section)?;
+        self.empty = types.len();
+        types.ty().function([], []);
+        Ok(())
+    }
+
+    fn parse_function_section(
+        &mut self,
+        functions: &mut FunctionSection,
+        section: wasmparser::FunctionSectionReader<'_>,
+    ) -> Written {
+        for _ in 0..self.functions {
+            functions.function(self.empty);
+        }
+        reencode::utils::parse_function_section(self, functions, section)
+    }
+
+    fn parse_code_section(
+        &mut self,
+        code: &mut CodeSection,
+        section: wasmparser::CodeSectionReader<'_>,
+    ) -> Written {
+        let mut empty = Function::new([]);
+        empty.instructions().end();
+        for _ in 0..self.functions {
+            code.function(&empty);
+        }
+        reencode::utils::parse_code_section(self, code, section)
+    }
 }
 
 struct Ours {
