@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod board;
+pub mod bonds;
 pub mod claims;
 pub mod deal;
 pub mod next;

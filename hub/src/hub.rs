@@ -23,6 +23,7 @@ use crate::infra::places::Places;
 use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
 use crate::operation::Operation;
+use crate::services::bonds::KnownBonds;
 use crate::services::dispatch::Command;
 
 /// The hub's parts. Shared by reference; everything in it is cheap to use from any task.
@@ -54,6 +55,8 @@ pub struct Hub {
     pub look_at_deals: Notify,
     /// Wakes the loop that pays miners.
     pub look_at_pay: Notify,
+    /// Wakes the loop that reads miners' bonds.
+    pub look_at_bonds: Notify,
     /// What several tasks tell each other in a few words.
     pub notes: Notes,
     /// Places for checking jobs.
@@ -111,6 +114,9 @@ pub struct Notes {
     pub has_miners: AtomicBool,
     /// Held from the look at the free balance to the signature on disk.
     pub promise: tokio::sync::Mutex<()>,
+    /// Miners that are here while a deal with a court is: their bonds decide what they get (R15).
+    pub bonds_wanted: Shared<BTreeSet<Address>>,
+    pub(crate) bonds: tokio::sync::Mutex<KnownBonds>,
     free: tokio::sync::Mutex<Option<FreeBalance>>,
 }
 

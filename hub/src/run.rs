@@ -34,7 +34,7 @@ use crate::infra::progress::ProgressTable;
 use crate::infra::store::{Store, StoreError};
 use crate::operation::Operation;
 use crate::services::dispatch::Question;
-use crate::services::{announce, clean, deals, dispatch, keep, operate, pay, watch_chain};
+use crate::services::{announce, bonds, clean, deals, dispatch, keep, operate, pay, watch_chain};
 
 /// How long connections may take to end; what they still had to say is said again by their miners.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -188,6 +188,7 @@ impl RunningHub {
             .coming
             .send_replace(open.iter().map(|deal| deal.id).collect());
         loops.add("dispatcher", dispatch::run(Arc::clone(hub), inbox));
+        loops.add("reader of bonds", bonds::run(Arc::clone(hub)));
         loops.add("chain watcher", watch_chain::run(Arc::clone(hub), head));
         loops.add("steward of deals", deals::run(Arc::clone(hub)));
         loops.add("payer", pay::run(Arc::clone(hub)));
@@ -289,6 +290,7 @@ impl Parts {
             look_at_chain: Notify::new(),
             look_at_deals: Notify::new(),
             look_at_pay: Notify::new(),
+            look_at_bonds: Notify::new(),
             notes: Notes::default(),
             checks: Semaphore::new(CHECKS_MAX),
             places: PeerPlaces::default(),

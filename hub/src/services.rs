@@ -2,6 +2,7 @@
 //! can be repeated after a kill.
 
 pub(crate) mod announce;
+pub(crate) mod bonds;
 pub(crate) mod clean;
 pub(crate) mod deals;
 pub(crate) mod dispatch;

@@ -20,6 +20,7 @@ pub struct Machines {
     pub waiting_for_pay: u32,
     pub resting: u32,
     pub draining: u32,
+    pub bond_too_short: u32,
     pub pages_offered: u32,
     #[serde(skip)]
     pub net_price: PricePerPu,
@@ -79,6 +80,10 @@ impl Machines {
                 "gave units of this deal back and rest for up to a minute: wait",
             ),
             (self.draining, "take nothing new: wait, or name another hub"),
+            (
+                self.bond_too_short,
+                "have no bond that stays until the last game about this deal can be over: only they can change that",
+            ),
         ];
         let found = passing.into_iter().filter(|(count, _)| *count > 0);
         lines.extend(found.map(|(count, text)| format!("{} {text}", miners(count))));
@@ -95,7 +100,7 @@ mod tests {
     #[test]
     fn every_reason_says_what_would_have_to_change() {
         let found = Machines {
-            connected: 7,
+            connected: 8,
             ready: 1,
             busy: 1,
             memory_too_small: 1,
@@ -103,13 +108,14 @@ mod tests {
             waiting_for_pay: 0,
             resting: 1,
             draining: 1,
+            bond_too_short: 1,
             pages_offered: 4096,
             net_price: PricePerPu(Gio::from_units(100)),
             net_price_wanted: PricePerPu(Gio::from_units(200)),
         };
-        assert_eq!(found.summary(), "7 connected, 3 fit: 1 ready, 1 busy");
+        assert_eq!(found.summary(), "8 connected, 3 fit: 1 ready, 1 busy");
         let reasons = found.reasons();
-        assert_eq!(reasons.len(), 5, "{reasons:?}");
+        assert_eq!(reasons.len(), 6, "{reasons:?}");
         assert!(reasons[0].contains("--memory-mib 256"), "{reasons:?}");
         assert!(reasons[1].contains("0.000001 GIO") && reasons[1].contains("0.000002 GIO"));
         assert!(found.can_run());

@@ -23,6 +23,7 @@ use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
 
 use self::deal::DealWork;
 use self::miner::Miner;
+use super::bonds::{Bonds, has_court};
 use super::deal::DealInfo;
 use super::owed::Owed;
 
@@ -154,6 +155,8 @@ pub struct Board {
     deals: BTreeMap<DealId, DealWork>,
     miners: BTreeMap<Address, Miner>,
     unit_seconds: u64,
+    /// Of the miners here, while a deal with a court is on the board (R15).
+    bonds: Bonds,
     /// The deal that was served last: the next unit is of the one after it, so that no deal waits for another.
     served: DealId,
     /// The miner that was served last, for the same reason.
@@ -170,6 +173,7 @@ impl Board {
             deals: BTreeMap::new(),
             miners: BTreeMap::new(),
             unit_seconds,
+            bonds: Bonds::default(),
             served: DealId(B256::ZERO),
             served_miner: Address::ZERO,
             troubles: Vec::new(),
@@ -293,6 +297,22 @@ impl Board {
         if let Some(found) = self.miners.get_mut(&miner) {
             found.offer.exposure_limit = limit;
         }
+    }
+
+    /// What the register says of the miners that [`Self::wanting_bonds`] named.
+    pub fn set_bonds(&mut self, bonds: Bonds) {
+        self.bonds = bonds;
+    }
+
+    /// The miners that are here, if any deal is open only to owners with a bond (R15).
+    #[must_use]
+    pub fn wanting_bonds(&self) -> BTreeSet<Address> {
+        let mut deals = self.deals.values();
+        if !deals.any(|deal| has_court(&deal.info.terms)) {
+            return BTreeSet::new();
+        }
+        let here = self.miners.iter().filter(|(_, miner)| !miner.is_absent());
+        here.map(|(address, _)| *address).collect()
     }
 
     /// What a miner has coming, from disk: after it joined and after it was paid.
@@ -435,7 +455,7 @@ impl Board {
         }
         let is_blocked = |(address, miner): &(&Address, &Miner)| {
             let is_blocked = |deal: &&DealWork| {
-                deal.suits(**address, miner, now) && !miner.risks(deal.unit_cost())
+                deal.suits(**address, miner, &self.bonds, now) && !miner.risks(deal.unit_cost())
             };
             miner.has_place()
                 && miner.owed.is_some_and(Owed::is_payable)
@@ -476,7 +496,7 @@ impl Board {
                 .deals
                 .get_mut(&id)
                 .expect("`waiting` holds ids of deals on the board");
-            if !deal.suits(address, miner, now) || !miner.risks(deal.unit_cost()) {
+            if !deal.suits(address, miner, &self.bonds, now) || !miner.risks(deal.unit_cost()) {
                 continue;
             }
             let Some(unit) = deal.next_for(address) else {

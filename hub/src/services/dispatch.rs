@@ -140,6 +140,7 @@ impl Dispatcher {
         self.move_on(&turn).await?;
         self.tell(turn);
         self.note_who_waits();
+        self.note_whose_bond_counts();
         self.note_who_is_here();
         Ok(())
     }
@@ -168,6 +169,16 @@ impl Dispatcher {
             self.hub.look_at_pay.notify_one();
         }
         *known = waiting;
+    }
+
+    /// Nobody is given a unit of a deal with a court before the register was asked for its bond (R15).
+    fn note_whose_bond_counts(&self) {
+        let wanted = self.board.wanting_bonds();
+        let mut known = self.hub.notes.bonds_wanted.lock();
+        if !wanted.is_subset(&known) {
+            self.hub.look_at_bonds.notify_one();
+        }
+        *known = wanted;
     }
 
     /// The first miner brings work here that waits for one.

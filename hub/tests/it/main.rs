@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the whole binary is a test")]
 
+mod bonds;
 mod cli;
 mod content;
 #[path = "../../../tests/support/golden.rs"]

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
-pub(crate) use buyer::{Buyer, Signed, job};
+pub(crate) use buyer::{Buyer, Signed, job, module};
 pub(crate) use miner::{FakeMiner, Given, hello, large_output, output, refused};
 
 /// Not the one anvil would choose, so that nothing works by accident.

@@ -138,6 +138,7 @@ fn machines(found: &wire::MachinesReply) -> Machines {
         waiting_for_pay: found.waiting_for_pay,
         resting: found.resting,
         draining: found.draining,
+        bond_too_short: found.bond_too_short,
         pages_offered: found.pages_offered,
         net_price: PricePerPu(Gio::from_units(found.net_price_per_pu)),
         net_price_wanted: PricePerPu(Gio::from_units(found.net_price_wanted)),

@@ -7,6 +7,7 @@ use gio_protocol::{Address, Cu, UnixSeconds};
 
 use super::miner::Miner;
 use super::{NotTaken, Progress};
+use crate::domain::bonds::Bonds;
 use crate::domain::deal::DealInfo;
 use crate::domain::owed::Owed;
 
@@ -141,12 +142,19 @@ impl DealWork {
         !self.stopped && self.queued() > 0 && self.covers(self.running.len() + 1, Cu(0))
     }
 
-    /// Whether this miner takes units of this deal now.
-    pub(super) fn suits(&self, address: Address, miner: &Miner, now: UnixSeconds) -> bool {
+    /// Whether this miner takes units of this deal now, and may.
+    pub(super) fn suits(
+        &self,
+        address: Address,
+        miner: &Miner,
+        bonds: &Bonds,
+        now: UnixSeconds,
+    ) -> bool {
         let trouble = self.troubles.get(&address);
         self.info.net_price >= miner.offer.net_price_min
             && self.info.plan.spec().bounds.pages_max <= miner.offer.pages_max
             && trouble.is_none_or(|trouble| trouble.until <= now && trouble.never.len() < NEVER_MAX)
+            && bonds.cover(&self.info.terms, address)
     }
 
     pub(super) fn may_accept(&self, unit: u32, miner: Address, cu: Cu) -> Result<(), NotTaken> {

@@ -20,6 +20,7 @@ pub struct Machines {
     pub waiting_for_pay: u32,
     pub resting: u32,
     pub draining: u32,
+    pub bond_too_short: u32,
     /// The most pages any of them offers.
     pub pages_offered: u32,
     /// The least any of them wants for a PU.
@@ -130,7 +131,10 @@ impl Board {
             };
             found.pages_offered = found.pages_offered.max(miner.offer.pages_max);
             found.connected += 1;
-            *found.slot(*address, miner, need, now) += 1;
+            let is_covered = need
+                .deal
+                .is_none_or(|deal| self.bonds.cover(&deal.info.terms, *address));
+            *found.slot(*address, miner, need, is_covered, now) += 1;
         }
         found
     }
@@ -143,6 +147,7 @@ impl Machines {
         address: Address,
         miner: &Miner,
         need: &Need<'_>,
+        is_covered: bool,
         now: UnixSeconds,
     ) -> &mut u32 {
         let cost = need.deal.map_or(Owed::NOTHING, DealWork::unit_cost);
@@ -150,6 +155,8 @@ impl Machines {
             &mut self.memory_too_small
         } else if need.net_price < miner.offer.net_price_min {
             &mut self.pay_too_low
+        } else if !is_covered {
+            &mut self.bond_too_short
         } else if miner.draining {
             &mut self.draining
         } else if need.deal.is_some_and(|deal| deal.rests(address, now)) {

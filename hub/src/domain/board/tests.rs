@@ -6,6 +6,7 @@ mod people;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gio_protocol::terms::WINDOW_MAX_SECONDS;
 use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
 
 use super::*;
@@ -39,6 +40,13 @@ pub(super) fn offer(session: u64, places: u32) -> Offer {
         pages_max: 16,
         holding: BTreeSet::new(),
     }
+}
+
+/// The same with a court: only owners with a bond work on it (R15).
+fn info_with_court(number: u8, units: u32) -> Arc<DealInfo> {
+    let mut terms = info(number, units, units).terms.clone();
+    terms.court = Address::repeat_byte(9);
+    Arc::new(deal(plan(units, CU_LIMIT), terms))
 }
 
 /// A board with one deal of `units` units, all covered, and its id.
@@ -644,4 +652,39 @@ fn failures_of_units_a_miner_does_not_have_change_nothing() {
     }
     assert_eq!(board.progress(deal).unwrap().running, 1);
     assert_eq!(board.miners[&miner(1)].window(), WINDOW_FIRST);
+}
+
+#[test]
+fn r15_units_of_a_deal_with_a_court_wait_for_miners_whose_bond_stays() {
+    let mut board = Board::new(UNIT_SECONDS);
+    let (courtly, plain) = (info_with_court(1, 2), info(2, 1, 1));
+    let end = courtly.terms.deliver_by.after(courtly.terms.window);
+    let (court, free) = (courtly.id, plain.id);
+    board.open(courtly, &Restored::default(), NOW);
+    assert_eq!(join(&mut board, 1, offer(1, 1)), [], "nobody was asked yet");
+    assert_eq!(board.wanting_bonds(), [miner(1)].into());
+
+    // A register without games: a bond has to stay until the end of the last window.
+    let mut bonds = Bonds::new(WINDOW_MAX_SECONDS);
+    bonds.set(miner(1), Some(UnixSeconds(end.0 - 1)));
+    board.set_bonds(bonds.clone());
+    assert_eq!(board.fill(NOW), []);
+    let found = board.machines_for(court, NOW).unwrap();
+    assert_eq!((found.bond_too_short, found.ready), (1, 0));
+
+    // A deal without a court is open to it all the same.
+    board.open(plain, &Restored::default(), NOW);
+    assert!(matches!(
+        board.fill(NOW)[..],
+        [Effect::Assign { miner: by, unit, .. }] if (by, unit.deal) == (miner(1), free)
+    ));
+
+    bonds.set(miner(2), Some(end));
+    board.set_bonds(bonds);
+    assert!(matches!(
+        join(&mut board, 2, offer(2, 1))[..],
+        [Effect::Assign { miner: by, unit, .. }] if (by, unit.deal) == (miner(2), court)
+    ));
+    board.close(court);
+    assert_eq!(board.wanting_bonds(), BTreeSet::new());
 }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::board::{Failure, Machines, Offer, Progress, Restored, Session, UnitRef};
+use crate::domain::bonds::Bonds;
 use crate::domain::deal::DealInfo;
 use crate::infra::store::AcceptedClaim;
 
@@ -73,6 +74,8 @@ pub enum Command {
         /// Where.
         tx: B256,
     },
+    /// What the register says of the miners here, as of a new block (R15).
+    Bonds(Bonds),
     /// A deal is open on chain.
     Open {
         /// The deal.
@@ -134,6 +137,8 @@ pub enum Outcome {
     Valid(Box<AcceptedClaim>),
     /// It is false, for this reason.
     False(String),
+    /// It is true, and no bond answers for it long enough (R15).
+    Uncovered,
 }
 
 /// What the dispatcher tells a miner's connection.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::messages::{Acceptance, Command, Outcome, Question, ToMiner, View};
 use super::{Connection, Dispatcher};
 use crate::domain::board::{Effect, Failure, NotTaken, Session, Trouble, UnitRef};
+use crate::domain::bonds::UNCOVERED;
 use crate::domain::deal::DealInfo;
 use crate::infra::observe;
 use crate::infra::store::{AcceptedClaim, WorkBatch};
@@ -127,6 +128,10 @@ impl Dispatcher {
                 });
                 Vec::new()
             }
+            Command::Bonds(bonds) => {
+                self.board.set_bonds(bonds);
+                Vec::new()
+            }
             Command::Open { deal, restored } => {
                 turn.touched.insert(deal.id);
                 turn.opened.push(deal.id);
@@ -216,16 +221,33 @@ impl Dispatcher {
                     Err(reason) => turn.reject(miner, unit, reason.reason().to_owned()),
                 },
                 Outcome::False(reason) => {
-                    let now = self.hub.clock();
-                    let effects = self.board.fail(miner, unit, Failure::FalseClaim, now);
-                    if !effects.is_empty() {
-                        turn.trouble(miner, unit, format!("a false claim: {reason}"));
-                    }
-                    self.note(effects, turn);
+                    let trouble = format!("a false claim: {reason}");
+                    self.take_away(miner, unit, Failure::FalseClaim, trouble, turn);
+                    turn.reject(miner, unit, reason);
+                }
+                Outcome::Uncovered => {
+                    let reason = UNCOVERED.to_owned();
+                    self.take_away(miner, unit, Failure::ForEver, reason.clone(), turn);
                     turn.reject(miner, unit, reason);
                 }
             }
         }
+    }
+
+    /// A unit whose result is not taken goes to another miner.
+    fn take_away(
+        &mut self,
+        miner: Address,
+        unit: UnitRef,
+        failure: Failure,
+        trouble: String,
+        turn: &mut Turn,
+    ) {
+        let effects = self.board.fail(miner, unit, failure, self.hub.clock());
+        if !effects.is_empty() {
+            turn.trouble(miner, unit, trouble);
+        }
+        self.note(effects, turn);
     }
 
     fn take(

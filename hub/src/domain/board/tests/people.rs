@@ -37,6 +37,7 @@ fn every_miner_is_counted_once_with_the_reason_that_lasts_longest() {
         waiting_for_pay: 1,
         resting: 0,
         draining: 1,
+        bond_too_short: 0,
         pages_offered: 16,
         net_price_wanted: PricePerPu(Gio::from_units(UNIT_NET)),
     };

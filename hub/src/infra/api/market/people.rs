@@ -151,6 +151,7 @@ fn machines_reply(found: &Machines, net_price: PricePerPu) -> MachinesReply {
         waiting_for_pay: found.waiting_for_pay,
         resting: found.resting,
         draining: found.draining,
+        bond_too_short: found.bond_too_short,
         pages_offered: found.pages_offered,
         net_price_per_pu: net_price.0.units(),
         net_price_wanted: found.net_price_wanted.0.units(),

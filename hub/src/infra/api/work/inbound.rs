@@ -1,6 +1,6 @@
 //! What a miner says: results are checked here before the dispatcher hears of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tonic::Streaming;
 
 use super::Link;
 use crate::domain::board::{Failure, NotTaken, UnitRef};
+use crate::domain::bonds::{UNCOVERED, has_court};
 use crate::domain::claims::check_claim;
 use crate::domain::deal::DealInfo;
 use crate::domain::stage::Stage;
@@ -30,6 +31,8 @@ const TAKE_WAIT: Duration = Duration::from_secs(LEASE_SECONDS.unsigned_abs() + 5
 const SECOND_LOOK: Duration = Duration::from_millis(200);
 /// Copies of an output while it is checked: its words' tree, what is decoded, what is encoded again.
 const OUTPUT_COPIES: u64 = 5;
+/// Before the register of miners is asked again that gave no answer.
+const BOND_PAUSE: Duration = Duration::from_secs(1);
 /// From the check of a large output to the note that its deal uses it.
 const KEEP_SECONDS: u64 = 3600;
 
@@ -126,6 +129,7 @@ impl Link {
             return None;
         }
         let (mut results, mut inline, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let mut with_court = BTreeMap::new();
         for done in done.units {
             let unit = UnitRef {
                 deal: DealId(field::hash("deal_id", &done.deal_id).ok()?),
@@ -136,6 +140,9 @@ impl Link {
                 others.push(unit);
                 continue;
             };
+            if has_court(&deal.terms) {
+                with_court.insert(unit, Arc::clone(&deal));
+            }
             let candidate = Candidate { unit, deal, done };
             match &candidate.done.output {
                 Some(unit_done::Output::OutputInline(_)) => inline.push(candidate),
@@ -145,8 +152,41 @@ impl Link {
         if !inline.is_empty() {
             results.extend(self.check_inline(inline).await?);
         }
+        self.check_bonds(&with_court, &mut results).await;
         self.answer_others(others).await?;
         Some(results)
+    }
+
+    /// R15: of a deal with a court, no claim is countersigned that a bond does not answer for until its last game is over.
+    /// After everything else, so that little time passes between the look at the register and the countersignature.
+    async fn check_bonds(
+        &self,
+        with_court: &BTreeMap<UnitRef, Arc<DealInfo>>,
+        results: &mut [(UnitRef, Outcome)],
+    ) {
+        for (unit, outcome) in results {
+            let Some(deal) = with_court.get(unit) else {
+                continue;
+            };
+            if matches!(outcome, Outcome::Valid(_)) && !self.is_covered(deal).await {
+                *outcome = Outcome::Uncovered;
+                let miner = self.caller.address;
+                observe::claim_refused(miner, unit.deal, unit.unit, UNCOVERED);
+            }
+        }
+    }
+
+    /// Asks until the register answers, or the session ends: no claim is lost because the chain is silent.
+    async fn is_covered(&self, deal: &DealInfo) -> bool {
+        // Claims of this session name their own account, which `check_claim` has seen to.
+        let owner = self.caller.address;
+        loop {
+            match self.hub.bonds([owner]).await {
+                Ok(bonds) => return bonds.cover(&deal.terms, owner),
+                Err(error) => observe::retrying_deal("reading a miner's bond", deal.id, &error),
+            }
+            tokio::time::sleep(BOND_PAUSE).await;
+        }
     }
 
     /// Claims of units the miner does not have: sent again after a broken stream, and then the answer is the same as
