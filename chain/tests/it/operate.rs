@@ -13,7 +13,12 @@ use serde_json::Value;
 use super::daemon::{Daemon, run, until};
 
 fn get(node: &Daemon, path: &str) -> String {
-    let addr = std::fs::read_to_string(node.home.join("metrics.addr")).unwrap();
+    // Written after the node answers its first command.
+    let file = node.home.join("metrics.addr");
+    until("the address of the metrics", || {
+        std::fs::read_to_string(&file).is_ok_and(|addr| !addr.is_empty())
+    });
+    let addr = std::fs::read_to_string(file).unwrap();
     let mut stream = TcpStream::connect(addr).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
