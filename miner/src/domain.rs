@@ -3,5 +3,6 @@
 pub mod book;
 pub mod exposure;
 pub mod order;
+pub mod patience;
 pub mod selection;
 pub mod trust;

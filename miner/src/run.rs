@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use gio_keys::MachineKey;
 use gio_net::Net;
-use gio_protocol::Address;
 use gio_runtime::{Engine, EngineConfig, EngineError};
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -79,7 +78,6 @@ pub enum MinerError {
 pub struct Miner {
     deps: Arc<Deps>,
     writer: Writer,
-    collect: mpsc::Receiver<Address>,
 }
 
 impl Miner {
@@ -108,7 +106,6 @@ impl Miner {
             key: key.clone(),
             contents: contents.clone(),
         });
-        let (collect, collect_queue) = CollectHandle::new();
         let deps = Arc::new(Deps {
             key,
             chain_id,
@@ -120,17 +117,13 @@ impl Miner {
             store,
             contents,
             runner,
-            collect,
+            collect: CollectHandle::default(),
             console,
             desks: Desks::default(),
             rejudge: Notify::new(),
             stop: Stop::default(),
         });
-        Ok(Self {
-            deps,
-            writer,
-            collect: collect_queue,
-        })
+        Ok(Self { deps, writer })
     }
 
     /// What the miner's parts share, for those who watch it.
@@ -149,7 +142,7 @@ impl Miner {
         writer.spawn(self.writer.run());
         let workers = start_workers(&deps)?;
         let tasks = &deps.stop.tasks;
-        tasks.spawn(collect::run(Arc::clone(&deps), self.collect));
+        tasks.spawn(collect::run(Arc::clone(&deps)));
         tasks.spawn(discovery::find(Arc::clone(&deps)));
         tasks.spawn(discovery::run(Arc::clone(&deps)));
         let cores = deps.config().cores().get();

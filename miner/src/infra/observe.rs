@@ -150,6 +150,11 @@ pub fn payment_promised(wallet: Address, net: Gio, tx: B256) {
     info!(%wallet, %net, %tx, "the hub says it paid");
 }
 
+/// The hub says that it paid, and has said so too often.
+pub fn promise_unheard(wallet: Address) {
+    debug!(%wallet, "the hub says it paid more often than it can; not listened to");
+}
+
 /// Pay is in this miner's account.
 pub fn pulled(wallet: Address, amount: Gio, tx: Option<B256>) {
     metrics::PAY_RECEIVED.add(amount.units());

@@ -5,13 +5,14 @@
 //! without an end asks the chain: allowance then, plus approvals since, less allowance now, is what moved.
 //! Only wallets of deals this miner worked on are looked at: an approval from any other address counts nothing (HW-13).
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gio_net::wire::{Paid, field};
 use gio_protocol::{Address, B256, DealId, Gio};
-use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::desk::Desk;
 use super::{Deps, now};
@@ -22,36 +23,46 @@ use crate::infra::store::{Change, PullRow, PullState, StoreError};
 
 /// How often wallets are looked at although nobody said that they paid.
 const EVERY: Duration = Duration::from_secs(60);
-/// Wallets waiting to be looked at; one that finds no room waits for the next round.
-const QUEUE: usize = 64;
+/// Between two looks that somebody asked for: each has the chain asked, and every hub judged anew.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Deals shown to people for one payment. A hub pays one at a time; this is room for more, and no way to keep a miner busy.
+const DEALS_SHOWN_MAX: usize = 16;
 
-/// Asks for a wallet to be looked at now.
-#[derive(Clone, Debug)]
-pub struct CollectHandle(mpsc::Sender<Address>);
+/// Asks for a wallet to be looked at now. However often it is asked, a wallet is looked at once.
+#[derive(Debug, Default)]
+pub struct CollectHandle {
+    /// At most the wallets of the open desks.
+    wallets: Mutex<BTreeSet<Address>>,
+    wake: Notify,
+}
 
 impl CollectHandle {
-    /// The handle, and what [`run`] needs.
-    #[must_use]
-    pub fn new() -> (Self, mpsc::Receiver<Address>) {
-        let (sender, queue) = mpsc::channel(QUEUE);
-        (Self(sender), queue)
-    }
-
     /// Asks.
     pub fn look_at(&self, wallet: Address) {
-        // A full queue is worked through within a round.
-        let _ = self.0.try_send(wallet);
+        self.lock().insert(wallet);
+        self.wake.notify_one();
+    }
+
+    /// Waits until somebody asks; whom about.
+    async fn asked(&self) -> Vec<Address> {
+        self.wake.notified().await;
+        std::mem::take(&mut *self.lock()).into_iter().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Address>> {
+        // A set is whole whatever panicked beside it.
+        self.wallets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Runs until the miner ends.
-pub async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Address>) {
+pub async fn run(deps: Arc<Deps>) {
     let mut rounds = interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let wallets = tokio::select! {
             () = deps.stop.ended.cancelled() => return,
-            Some(wallet) = queue.recv() => Ok(vec![wallet]),
+            asked = deps.collect.asked() => Ok(asked),
             _ = rounds.tick() => deps.store.wallets().await,
         };
         let collected = match wallets {
@@ -61,15 +72,24 @@ pub async fn run(deps: Arc<Deps>, mut queue: mpsc::Receiver<Address>) {
         if let Err(error) = collected {
             return deps.fatal("collect", error);
         }
+        tokio::select! {
+            () = deps.stop.ended.cancelled() => return,
+            () = sleep(PAUSE) => {}
+        }
     }
 }
 
-/// The hub says it paid: it is written down, to be compared with what arrives, and the wallet is looked at.
+/// The hub says it paid: it is written down, to be compared with what arrives, and the wallet is looked at. A hub that
+/// says it too often is not listened to: what arrives is found all the same.
 ///
 /// # Errors
 /// [`StoreError`].
 pub(super) async fn promised(desk: &Desk, paid: Paid) -> Result<(), StoreError> {
     let wallet = desk.hub.wallet;
+    if !desk.state().patience.listens(now()) {
+        observe::promise_unheard(wallet);
+        return Ok(());
+    }
     let parsed = field::address("wallet", &paid.wallet);
     let (named, tx) = match (parsed, field::hash("tx_hash", &paid.tx_hash)) {
         (Ok(named), Ok(tx)) => (named, tx),
@@ -93,7 +113,7 @@ pub(super) async fn promised(desk: &Desk, paid: Paid) -> Result<(), StoreError> 
     desk.deps.store.apply(vec![promise]).await?;
     gio_failpoint::fail_point!("miner.wrote.promise");
     observe::payment_promised(wallet, net, tx);
-    for deal in &paid.deal_ids {
+    for deal in paid.deal_ids.iter().take(DEALS_SHOWN_MAX) {
         if let Ok(deal) = DealId::try_from(deal.as_ref()) {
             show_deal(desk, deal).await?;
         }

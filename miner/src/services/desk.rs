@@ -23,6 +23,7 @@ use super::{Deps, answers, now, results, session};
 use crate::domain::book::{Book, Made};
 use crate::domain::exposure::{Exposure, Work};
 use crate::domain::order::UnitKey;
+use crate::domain::patience::Patience;
 use crate::infra::chain::{ChainFailure, Funds};
 use crate::infra::contents::Pinned;
 use crate::infra::store::{StoreError, Unanswered};
@@ -32,6 +33,12 @@ use crate::infra::wire::message;
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Messages with answers waiting to be checked; while they do, the stream waits.
 const ANSWER_QUEUE: usize = 64;
+
+/// Times a hub may say at once that it paid: a hub has one payment to a miner under way, so this is minutes of the
+/// fastest chain. Each costs a write to disk and questions to the chain.
+const PROMISES_AT_ONCE: u64 = 256;
+/// And with every second: faster than blocks come where it matters.
+const PROMISES_PER_SECOND: u64 = 2;
 
 /// Which hub.
 #[derive(Clone, Debug)]
@@ -116,6 +123,8 @@ pub(super) struct State {
     addrs: Vec<Multiaddr>,
     /// Terms of deals whose look-up has not succeeded yet.
     pub(super) shown: ShownTerms,
+    /// How often the hub may say that it paid.
+    pub(super) patience: Patience,
     /// Block time when the chain was last asked.
     chain_time: UnixSeconds,
     /// Pulls that arrived: what the chain said before the last one is out of date.
@@ -380,6 +389,7 @@ async fn recall(
         line: None,
         addrs,
         shown: ShownTerms::default(),
+        patience: Patience::new(PROMISES_AT_ONCE, PROMISES_PER_SECOND),
         chain_time: UnixSeconds(0),
         pulls: 0,
     })

@@ -26,6 +26,16 @@ async fn work(market: &Market, session: &mut Session) -> (DealId, Gio) {
     (deal.id, row.earned())
 }
 
+/// A unit of another deal, done.
+async fn work_again(market: &Market, session: &mut Session) {
+    let mut job = Job::new(BUSY, 1);
+    job.salt = 9;
+    let deal = job.deal(market.hub.wallet);
+    market.open_deal(&deal);
+    session.assign(vec![deal.order(0)]).await;
+    session.done().await;
+}
+
 async fn status(market: &Market) -> HubStatus {
     let hub = &market.hub;
     let row = market.deps().store.hub(hub.wallet, hub.key.address()).await;
@@ -114,6 +124,32 @@ async fn hw13_an_approval_from_another_address_pays_nothing() {
     assert!(market.chain.pulled().is_empty());
     let totals = store.totals(market.hub.wallet).await.unwrap();
     assert_eq!(totals.pulled, Gio::ZERO);
+    assert_eq!(status(&market).await, HubStatus::Checked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_promises_more_than_there_is_stops_no_miner() {
+    let (mut market, mut session) = Market::open().await;
+    let (deal, _) = work(&market, &mut session).await;
+    let all = Gio::from_units(u64::MAX);
+    for tx in [1, 2] {
+        let mut paid = market.hub.paid(deal, PAY, tx);
+        if let hub_message::Body::Paid(paid) = &mut paid {
+            paid.net = all.units();
+            paid.deal_ids = vec![field::bytes(deal.0); 100_000];
+        }
+        session.send(paid).await;
+    }
+    eventually("the promises on disk", || async {
+        let totals = market.deps().store.totals(market.hub.wallet).await.unwrap();
+        (totals.promised == all).then_some(())
+    })
+    .await;
+    drop(session);
+    market.stop_miner().await;
+    market.start_miner(config()).await;
+    let mut session = market.hub.session().await;
+    work_again(&market, &mut session).await;
     assert_eq!(status(&market).await, HubStatus::Checked);
 }
 

@@ -13,6 +13,10 @@ use crate::domain::order::UnitKey;
 /// Rows in one statement: 8 columns each stay far below SQLite's limit of 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
+/// Promises of one wallet that are rows: more than a hub makes while its message is under way. What is older is kept as
+/// a sum, so that a hub that talks without end takes no disk.
+pub(super) const PROMISES_MAX: u32 = 256;
+
 /// One change.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -97,7 +101,8 @@ impl Change {
                 let sql = "INSERT INTO promises (tx, wallet, net, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
                 let query = sqlx::query(sql).bind(tx.to_vec()).bind(wallet.to_vec());
                 let query = query.bind(int(net.units())).bind(int(at.0));
-                query.execute(connection).await.map(drop)
+                query.execute(&mut *connection).await?;
+                fold_promises(wallet, connection).await
             }
             Self::PullStarted { pull, at } => write_pull(&pull, at, connection).await,
             Self::PullSent { id, tx } => {
@@ -235,6 +240,33 @@ async fn write_rejected(
         query.bind(key.unit).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Keeps the newest promises of a wallet as rows, and the others as their sum.
+async fn fold_promises(wallet: Address, connection: &mut SqliteConnection) -> SqlResult {
+    let sql =
+        "SELECT tx, net FROM promises WHERE wallet = ? ORDER BY at DESC, tx LIMIT -1 OFFSET ?";
+    let query = sqlx::query(sql).bind(wallet.to_vec()).bind(PROMISES_MAX);
+    let old = query.fetch_all(&mut *connection).await?;
+    if old.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT net FROM promises_before WHERE wallet = ?";
+    let query = sqlx::query_scalar(sql).bind(wallet.to_vec());
+    let before: Option<i64> = query.fetch_optional(&mut *connection).await?;
+    let mut sum = before.unwrap_or(0);
+    for row in old {
+        // SQLite would make a float of a sum that is too large.
+        sum = sum.saturating_add(row.try_get("net")?);
+        let sql = "DELETE FROM promises WHERE wallet = ? AND tx = ?";
+        let query = sqlx::query(sql).bind(wallet.to_vec());
+        let query = query.bind(row.try_get::<Vec<u8>, _>("tx")?);
+        query.execute(&mut *connection).await?;
+    }
+    let sql = "INSERT INTO promises_before (wallet, net) VALUES (?, ?)
+        ON CONFLICT (wallet) DO UPDATE SET net = excluded.net";
+    let query = sqlx::query(sql).bind(wallet.to_vec()).bind(sum);
+    query.execute(connection).await.map(drop)
 }
 
 async fn write_pull(

@@ -212,16 +212,20 @@ impl Store {
 
     async fn add_pay(&self, wallet: Address, totals: &mut Totals) -> Result<(), StoreError> {
         let sql = "SELECT
-            (SELECT coalesce(sum(net), 0) FROM promises WHERE wallet = ?1) AS promised,
-            (SELECT coalesce(sum(amount), 0) FROM pulls WHERE wallet = ?1 AND state = 1) AS pulled,
+            (SELECT coalesce(sum(net >> 32), 0) FROM promises WHERE wallet = ?1) AS promised_high,
+            (SELECT coalesce(sum(net & 4294967295), 0) FROM promises WHERE wallet = ?1) AS promised_low,
+            (SELECT coalesce(max(net), 0) FROM promises_before WHERE wallet = ?1) AS promised_before,
+            (SELECT coalesce(sum(amount >> 32), 0) FROM pulls WHERE wallet = ?1 AND state = 1) AS pulled_high,
+            (SELECT coalesce(sum(amount & 4294967295), 0) FROM pulls WHERE wallet = ?1 AND state = 1) AS pulled_low,
             (SELECT max(ended_at) FROM pulls WHERE wallet = ?1 AND state = 1) AS last_at,
             (SELECT tx FROM pulls WHERE wallet = ?1 AND state = 1 ORDER BY ended_at DESC LIMIT 1) AS last_tx,
             (SELECT coalesce(max(was_even), 0) FROM hubs WHERE wallet = ?1) AS was_even";
         let query = sqlx::query(sql).bind(wallet.to_vec());
         let row = query.fetch_one(&self.readers).await?;
         let columns = Columns(&row);
-        totals.promised = columns.gio("promised")?;
-        totals.pulled = columns.gio("pulled")?;
+        let promised = columns.halves("promised_high", "promised_low")?;
+        totals.promised = sum(promised, columns.gio("promised_before")?);
+        totals.pulled = columns.halves("pulled_high", "pulled_low")?;
         totals.last_pull_at = columns.optional_u64("last_at")?.map(UnixSeconds);
         totals.last_pull_tx = columns.optional_word("last_tx")?;
         totals.was_even = columns.u64("was_even")? != 0;

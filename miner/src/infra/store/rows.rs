@@ -211,6 +211,14 @@ impl Columns<'_> {
         self.u64(column).map(Gio::from_units)
     }
 
+    /// A sum of amounts from the sums of their upper and lower 32 bits: SQLite refuses a sum that passes 2^63, and what
+    /// others say they paid may.
+    pub(super) fn halves(&self, high: &'static str, low: &'static str) -> Result<Gio, NotARow> {
+        let (high, low) = (self.u64(high)?, self.u64(low)?);
+        let sum = (u128::from(high) << 32) + u128::from(low);
+        Ok(Gio::from_units(u64::try_from(sum).unwrap_or(u64::MAX)))
+    }
+
     pub(super) fn time(&self, column: &'static str) -> Result<UnixSeconds, NotARow> {
         self.u64(column).map(UnixSeconds)
     }

@@ -330,6 +330,53 @@ async fn a_promise_counts_once_and_being_even_is_remembered() {
     assert!(all[0].totals.was_even);
 }
 
+async fn promise(db: &Fresh, tx: u64, net: u64) {
+    let promise = Change::Promise {
+        wallet: WALLET,
+        tx: B256::left_padding_from(&tx.to_be_bytes()),
+        net: Gio::from_units(net),
+        at: NOW.after(tx),
+    };
+    db.apply(promise).await;
+}
+
+async fn promised(db: &Fresh) -> Gio {
+    db.store.totals(WALLET).await.unwrap().promised
+}
+
+async fn promises_kept(db: &Fresh) -> u32 {
+    let count = sqlx::query_scalar("SELECT count(*) FROM promises");
+    count.fetch_one(&db.store.readers).await.unwrap()
+}
+
+#[tokio::test]
+async fn promises_beyond_all_gio_add_up_to_the_largest_amount() {
+    let db = fresh().await;
+    promise(&db, 1, u64::MAX).await;
+    promise(&db, 2, u64::MAX).await;
+    promise(&db, 3, u64::MAX).await;
+    assert_eq!(promised(&db).await, Gio::from_units(u64::MAX));
+    for tx in 4..4 + u64::from(change::PROMISES_MAX) {
+        promise(&db, tx, 1).await;
+    }
+    assert_eq!(promises_kept(&db).await, change::PROMISES_MAX);
+    let largest = Gio::from_units(i64::MAX.unsigned_abs());
+    let rest = Gio::from_units(u64::from(change::PROMISES_MAX));
+    assert_eq!(promised(&db).await, largest.plus(rest).unwrap());
+}
+
+#[tokio::test]
+async fn a_thousand_promises_take_the_room_of_a_few_and_are_all_counted() {
+    let db = fresh().await;
+    for tx in 1..=1_000 {
+        promise(&db, tx, tx).await;
+    }
+    assert_eq!(promises_kept(&db).await, change::PROMISES_MAX);
+    assert_eq!(promised(&db).await, Gio::from_units(500_500));
+    promise(&db, 1_000, 1_000).await;
+    assert_eq!(promised(&db).await, Gio::from_units(500_500), "said again");
+}
+
 /// Transactions in the write-ahead log since its last checkpoint: frames of the log's salts that end one, which say how
 /// many pages the database has then (<https://www.sqlite.org/fileformat2.html#walformat>).
 fn commits(path: &std::path::Path) -> usize {
