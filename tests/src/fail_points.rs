@@ -56,6 +56,7 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 17] = [
         &[
             "store.apply(",
             ".pull(wallet",
+            ".use_up_a_nonce(",
             "blob::upload(",
             "Body::Hello(self",
         ],

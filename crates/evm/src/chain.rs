@@ -228,6 +228,24 @@ impl Chain {
         Ok(sender.count(BlockNumberOrTag::Latest).await?)
     }
 
+    /// [`Self::nonces_used`] as of a block.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn nonces_used_at(&self, at: BlockHead) -> Result<u64, SendError> {
+        let sender = self.inner.sender.as_ref().ok_or(SendError::KeyMissing)?;
+        Ok(sender.count(at.number.into()).await?)
+    }
+
+    /// How many nonces of this account are used by transactions that are mined or that the node has waiting.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn nonces_taken(&self) -> Result<u64, SendError> {
+        let sender = self.inner.sender.as_ref().ok_or(SendError::KeyMissing)?;
+        Ok(sender.count(BlockNumberOrTag::Pending).await?)
+    }
+
     /// The one way every call of ours that changes something goes.
     async fn send<C: SolCall>(&self, to: Address, call: &C) -> Result<TxInfo, SendError> {
         let receipt = self.send_raw(to, call).await?;

@@ -12,18 +12,15 @@ use thiserror::Error;
 
 use crate::domain::trust::{Backing, HubFacts, WalletStanding};
 
-/// How often figures of two different blocks are asked for again: blocks are further apart than two questions.
-const SAME_BLOCK_TRIES: u32 = 5;
-
 /// The chain gave no answer.
 #[derive(Debug, Error)]
 pub enum ChainFailure {
     /// The connection or a contract.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// New blocks came faster than answers.
-    #[error("the chain moved on between two questions, {SAME_BLOCK_TRIES} times")]
-    Moving,
+    /// A question about this miner's own account.
+    #[error(transparent)]
+    Account(#[from] Box<SendError>),
 }
 
 /// What a wallet has for this miner.
@@ -37,24 +34,27 @@ pub struct Funds {
     pub time: UnixSeconds,
 }
 
-/// An approval and the block it was read at.
+/// An approval and what else holds as of the same block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Approval {
     /// What this miner may pull.
     pub amount: Gio,
+    /// Nonces of this miner's account that mined transactions have used up.
+    pub nonces_used: u64,
     /// The block's height.
     pub block: u64,
 }
 
-/// A pull that did not arrive, as far as this process knows.
+/// A transaction that was not seen to do what it was sent for. What became of it is for the chain to say.
 #[derive(Debug, Error)]
-pub enum PullFailure {
-    /// It may still arrive.
-    #[error("the pull was sent and is not mined yet")]
-    Unresolved(B256),
-    /// Nothing moved, or the chain has to be asked what did.
-    #[error(transparent)]
-    Send(Box<SendError>),
+#[error(transparent)]
+pub struct PullFailure(#[from] pub Box<SendError>);
+
+/// Hears under which nonce something is about to be sent.
+#[async_trait]
+pub trait Notebook: Send + Sync {
+    /// Whether it is written down: unless it is, nothing is sent under this nonce.
+    async fn note(&self, nonce: u64) -> bool;
 }
 
 /// The questions of a miner with one account.
@@ -66,7 +66,7 @@ pub trait MarketChain: fmt::Debug + Send + Sync {
     async fn funds(&self, wallet: Address) -> Result<Funds, ChainFailure>;
     /// Where a deal stands.
     async fn deal_stage(&self, wallet: Address, deal: DealId) -> Result<DealStage, ChainFailure>;
-    /// What this miner may pull from a wallet, and as of which block.
+    /// What this miner may pull from a wallet and how many of its nonces are used, both as of one block.
     async fn approval(&self, wallet: Address) -> Result<Approval, ChainFailure>;
     /// Everything a wallet approved to this miner after block `after` up to block `until`.
     async fn approved_between(
@@ -75,10 +75,17 @@ pub trait MarketChain: fmt::Debug + Send + Sync {
         after: u64,
         until: u64,
     ) -> Result<Gio, ChainFailure>;
-    /// Pulls. Returns the transaction that did it.
-    async fn pull(&self, wallet: Address, amount: Gio) -> Result<B256, PullFailure>;
-    /// Waits for a pull that was left open.
-    async fn await_pull(&self, tx: B256) -> Result<B256, PullFailure>;
+    /// Pulls, under a nonce that is written down first. Returns the transaction that did it.
+    async fn pull(
+        &self,
+        wallet: Address,
+        amount: Gio,
+        notebook: &dyn Notebook,
+    ) -> Result<B256, PullFailure>;
+    /// Whether the node knows a transaction of this miner under this nonce, mined or waiting.
+    async fn is_taken(&self, nonce: u64) -> Result<bool, ChainFailure>;
+    /// Sends a transaction that changes nothing and waits until it is mined: it uses up this miner's next nonce.
+    async fn use_up_a_nonce(&self) -> Result<(), PullFailure>;
 }
 
 /// The real chain, with this miner's account.
@@ -128,19 +135,14 @@ impl MarketChain for EvmChain {
     }
 
     async fn approval(&self, wallet: Address) -> Result<Approval, ChainFailure> {
-        let mut before = self.chain.head().await?;
-        for _ in 0..SAME_BLOCK_TRIES {
-            let amount = self.chain.allowance(wallet, self.account).await?;
-            let after = self.chain.head().await?;
-            if after.hash == before.hash {
-                return Ok(Approval {
-                    amount,
-                    block: after.number,
-                });
-            }
-            before = after;
-        }
-        Err(ChainFailure::Moving)
+        let head = self.chain.head().await?;
+        let amount = self.chain.allowance_at(head, wallet, self.account).await?;
+        let used = self.chain.nonces_used_at(head).await;
+        Ok(Approval {
+            amount,
+            nonces_used: used.map_err(Box::new)?,
+            block: head.number,
+        })
     }
 
     async fn approved_between(
@@ -162,21 +164,25 @@ impl MarketChain for EvmChain {
         }))
     }
 
-    async fn pull(&self, wallet: Address, amount: Gio) -> Result<B256, PullFailure> {
-        let sent = self.chain.pull(wallet, amount).await;
-        sent.map(|tx| tx.hash).map_err(pull_failure)
+    async fn pull(
+        &self,
+        wallet: Address,
+        amount: Gio,
+        notebook: &dyn Notebook,
+    ) -> Result<B256, PullFailure> {
+        let note = |nonce| notebook.note(nonce);
+        let sent = self.chain.pull_noted(wallet, amount, note).await;
+        Ok(sent.map(|tx| tx.hash).map_err(Box::new)?)
     }
 
-    async fn await_pull(&self, tx: B256) -> Result<B256, PullFailure> {
-        let mined = self.chain.await_tx(tx).await;
-        mined.map(|tx| tx.hash).map_err(pull_failure)
+    async fn is_taken(&self, nonce: u64) -> Result<bool, ChainFailure> {
+        let taken = self.chain.nonces_taken().await.map_err(Box::new)?;
+        Ok(taken > nonce)
     }
-}
 
-fn pull_failure(error: SendError) -> PullFailure {
-    match error.unresolved_tx() {
-        Some(tx) => PullFailure::Unresolved(tx),
-        None => PullFailure::Send(Box::new(error)),
+    async fn use_up_a_nonce(&self) -> Result<(), PullFailure> {
+        let sent = self.chain.send_gio(self.account, Gio::ZERO).await;
+        Ok(sent.map(drop).map_err(Box::new)?)
     }
 }
 

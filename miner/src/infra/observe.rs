@@ -167,6 +167,11 @@ pub fn pull_failed(wallet: Address, failure: Cause<'_>) {
     warn!(%wallet, failure, "pay was not collected; trying again later");
 }
 
+/// A pull of before is still to be mined.
+pub fn pull_waits(wallet: Address, nonce: u64) {
+    info!(%wallet, nonce, "a pull of before waits to be mined");
+}
+
 /// The chain did not answer; what it would have changed stays as it is.
 pub fn chain_silent(wallet: Address, failure: Cause<'_>) {
     metrics::CHAIN_FAILURES.inc();

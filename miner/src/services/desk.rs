@@ -127,6 +127,8 @@ pub(super) struct State {
     pub(super) patience: Patience,
     /// Block time when the chain was last asked.
     chain_time: UnixSeconds,
+    /// What has arrived, as far as the book knows.
+    pulled: Gio,
     /// Pulls that arrived: what the chain said before the last one is out of date.
     pulls: u64,
 }
@@ -288,11 +290,16 @@ impl Desk {
         Instant::now().checked_add(Duration::from_secs(clock.until(deadline)))
     }
 
-    /// Pay arrived.
-    pub fn pulled(self: &Arc<Self>, amount: Gio) {
+    /// So much has arrived in all, as the store says: told twice it counts once.
+    pub fn pulled(self: &Arc<Self>, total: Gio) {
         let mut state = self.state();
+        let news = total.minus_or_zero(state.pulled);
+        if news == Gio::ZERO {
+            return;
+        }
+        state.pulled = total;
         state.pulls += 1;
-        let todo = state.book.pull(amount, now());
+        let todo = state.book.pull(news, now());
         drop(state);
         self.act(todo);
         self.publish_limit();
@@ -391,6 +398,7 @@ async fn recall(
         shown: ShownTerms::default(),
         patience: Patience::new(PROMISES_AT_ONCE, PROMISES_PER_SECOND),
         chain_time: UnixSeconds(0),
+        pulled,
         pulls: 0,
     })
 }

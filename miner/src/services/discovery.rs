@@ -229,7 +229,10 @@ impl Discovery {
             return Ok(());
         };
         let desk = Desk::open(&self.deps, named, addrs).await?;
-        self.deps.desks.insert(desk);
+        self.deps.desks.insert(Arc::clone(&desk));
+        // What arrived while it was opened was told to nobody.
+        let totals = self.deps.store.totals(desk.hub.wallet).await?;
+        desk.pulled(totals.pulled);
         Ok(())
     }
 

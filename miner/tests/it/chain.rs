@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use gio_evm::SendError;
 use gio_miner::domain::trust::{Backing, HubFacts, WalletStanding};
-use gio_miner::infra::chain::{Approval, ChainFailure, Funds, MarketChain, PullFailure};
+use gio_miner::infra::chain::{Approval, ChainFailure, Funds, MarketChain, Notebook, PullFailure};
 use gio_protocol::{Address, B256, DealId, DealStage, Gio, UnixSeconds};
 
 /// What the chain knows. All wallets have the same money.
@@ -24,6 +24,14 @@ pub(crate) struct Facts {
     pub(crate) pulled: Vec<(Address, Gio)>,
     /// The next pull moves the money and is then reported as lost.
     pub(crate) lose_next_pull: bool,
+    /// Nonces of the miner's account that are used up.
+    pub(crate) nonces_used: u64,
+    /// A pull of another life that the node has and no block yet.
+    pub(crate) waiting: Option<(Address, Gio)>,
+    /// How often the miner found that it still waits.
+    pub(crate) waits_seen: u32,
+    /// Transactions that changed nothing.
+    pub(crate) barriers: u32,
 }
 
 /// A handle; the miner holds another one.
@@ -43,6 +51,16 @@ impl FakeChain {
         facts.approvals.push((block, wallet, net));
         let approved = facts.approved.entry(wallet).or_default();
         *approved = approved.plus(net).unwrap();
+    }
+
+    /// A block takes the pull that waits.
+    pub(crate) fn mine(&self) {
+        let mut facts = self.facts();
+        let (wallet, amount) = facts.waiting.take().unwrap();
+        let approved = facts.approved.entry(wallet).or_default();
+        *approved = approved.minus(amount).unwrap();
+        facts.block += 1;
+        facts.nonces_used += 1;
     }
 
     pub(crate) fn pulled(&self) -> Vec<(Address, Gio)> {
@@ -91,6 +109,7 @@ impl MarketChain for FakeChain {
         let facts = self.facts();
         Ok(Approval {
             amount: facts.approved.get(&wallet).copied().unwrap_or_default(),
+            nonces_used: facts.nonces_used,
             block: facts.block,
         })
     }
@@ -109,22 +128,41 @@ impl MarketChain for FakeChain {
         Ok(found.fold(Gio::ZERO, |sum, (_, _, net)| sum.plus(*net).unwrap()))
     }
 
-    async fn pull(&self, wallet: Address, amount: Gio) -> Result<B256, PullFailure> {
+    async fn pull(
+        &self,
+        wallet: Address,
+        amount: Gio,
+        notebook: &dyn Notebook,
+    ) -> Result<B256, PullFailure> {
+        let nonce = self.facts().nonces_used;
+        assert!(notebook.note(nonce).await);
         let mut facts = self.facts();
         let lost = std::mem::take(&mut facts.lose_next_pull);
         let approved = facts.approved.entry(wallet).or_default();
         *approved = approved.minus(amount).unwrap();
         facts.block += 1;
+        facts.nonces_used += 1;
         facts.pulled.push((wallet, amount));
         if lost {
-            return Err(PullFailure::Send(Box::new(SendError::KeyMissing)));
+            return Err(Box::new(SendError::KeyMissing).into());
         }
         Ok(B256::with_last_byte(
             u8::try_from(facts.pulled.len()).unwrap(),
         ))
     }
 
-    async fn await_pull(&self, tx: B256) -> Result<B256, PullFailure> {
-        Ok(tx)
+    async fn is_taken(&self, nonce: u64) -> Result<bool, ChainFailure> {
+        let mut facts = self.facts();
+        let waiting = u64::from(facts.waiting.is_some());
+        facts.waits_seen += u32::from(facts.waiting.is_some());
+        Ok(facts.nonces_used + waiting > nonce)
+    }
+
+    async fn use_up_a_nonce(&self) -> Result<(), PullFailure> {
+        let mut facts = self.facts();
+        facts.block += 1;
+        facts.nonces_used += 1;
+        facts.barriers += 1;
+        Ok(())
     }
 }

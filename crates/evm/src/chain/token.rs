@@ -6,7 +6,7 @@ use super::Chain;
 use crate::bindings::GioToken;
 use crate::convert::gio;
 use crate::error::{ChainError, SendError};
-use crate::info::TxInfo;
+use crate::info::{BlockHead, TxInfo};
 
 /// EIP-2612.
 const PERMIT_TYPE: &str =
@@ -30,6 +30,21 @@ impl Chain {
     pub async fn allowance(&self, owner: Address, spender: Address) -> Result<Gio, ChainError> {
         let call = GioToken::allowanceCall { owner, spender };
         let units = self.inner.rpc.view(self.token(), &call).await?;
+        Ok(gio("allowance", units).unwrap_or(Gio::from_units(u64::MAX)))
+    }
+
+    /// [`Self::allowance`] as of a block.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn allowance_at(
+        &self,
+        at: BlockHead,
+        owner: Address,
+        spender: Address,
+    ) -> Result<Gio, ChainError> {
+        let call = GioToken::allowanceCall { owner, spender };
+        let units = self.at(at, self.token(), call).await?;
         Ok(gio("allowance", units).unwrap_or(Gio::from_units(u64::MAX)))
     }
 
@@ -75,6 +90,30 @@ impl Chain {
             value: U256::from(amount.units()),
         };
         self.send(self.token(), &call).await
+    }
+
+    /// [`Self::pull`] under a nonce that `note` hears of first, and that nothing is sent under unless it says yes: whoever
+    /// reads the note later knows when the pull is decided.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn pull_noted<N, F>(
+        &self,
+        wallet: Address,
+        amount: Gio,
+        note: N,
+    ) -> Result<TxInfo, SendError>
+    where
+        N: Fn(u64) -> F,
+        F: Future<Output = bool>,
+    {
+        let to = self.account().ok_or(SendError::KeyMissing)?;
+        let call = GioToken::transferFromCall {
+            from: wallet,
+            to,
+            value: U256::from(amount.units()),
+        };
+        self.send_noted(self.token(), &call, note).await
     }
 
     /// What `owner` signs so that `spender` may take `value` until `deadline` (EIP-2612).

@@ -52,12 +52,12 @@ pub enum Change {
         /// When.
         at: UnixSeconds,
     },
-    /// A pull was sent and its fate is open.
-    PullSent {
+    /// A pull is about to be sent under a nonce.
+    PullNonce {
         /// Which.
         id: B256,
-        /// As what.
-        tx: B256,
+        /// The nonce.
+        nonce: u64,
     },
     /// A pull's fate is known.
     PullEnded {
@@ -105,9 +105,9 @@ impl Change {
                 fold_promises(wallet, connection).await
             }
             Self::PullStarted { pull, at } => write_pull(&pull, at, connection).await,
-            Self::PullSent { id, tx } => {
-                let sql = "UPDATE pulls SET tx = ? WHERE id = ? AND state = 0";
-                let query = sqlx::query(sql).bind(tx.to_vec()).bind(id.to_vec());
+            Self::PullNonce { id, nonce } => {
+                let sql = "UPDATE pulls SET nonce = max(coalesce(nonce, 0), ?) WHERE id = ? AND state = 0";
+                let query = sqlx::query(sql).bind(int(nonce)).bind(id.to_vec());
                 query.execute(connection).await.map(drop)
             }
             Self::PullEnded { id, state, tx, at } => {

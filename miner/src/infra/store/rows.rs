@@ -132,7 +132,8 @@ pub struct PullRow {
     pub amount: Gio,
     pub allowance: Gio,
     pub from_block: u64,
-    pub tx: Option<B256>,
+    /// The highest it was sent under; without one it was not sent.
+    pub nonce: Option<u64>,
 }
 
 /// Everything between this miner and one hub.
@@ -316,7 +317,7 @@ impl TryFrom<&SqliteRow> for PullRow {
             amount: columns.gio("amount")?,
             allowance: columns.gio("allowance")?,
             from_block: columns.u64("from_block")?,
-            tx: columns.optional_word("tx")?,
+            nonce: columns.optional_u64("nonce")?,
         })
     }
 }

@@ -255,7 +255,7 @@ fn pull(id: u8) -> PullRow {
         amount: Gio::from_units(50),
         allowance: Gio::from_units(50),
         from_block: 12,
-        tx: None,
+        nonce: None,
     }
 }
 
@@ -272,17 +272,19 @@ async fn a_pull_counts_once_and_only_when_it_arrived() {
         db.store.pull_under_way(WALLET).await.unwrap(),
         Some(pull(1))
     );
-    let tx = B256::repeat_byte(9);
-    let sent = Change::PullSent { id: pull(1).id, tx };
-    db.apply(sent).await;
+    for nonce in [3, 5, 4] {
+        let id = pull(1).id;
+        db.apply(Change::PullNonce { id, nonce }).await;
+    }
     let found = db.store.pull_under_way(WALLET).await.unwrap().unwrap();
-    assert_eq!(found.tx, Some(tx));
+    assert_eq!(found.nonce, Some(5), "the highest");
+    let tx = B256::repeat_byte(9);
     assert_eq!(db.store.totals(WALLET).await.unwrap().pulled, Gio::ZERO);
     for state in [PullState::Arrived, PullState::Void] {
         let ended = Change::PullEnded {
             id: pull(1).id,
             state,
-            tx: None,
+            tx: Some(tx),
             at: NOW,
         };
         db.apply(ended).await;

@@ -171,7 +171,6 @@ pub(super) async fn a_chain_that_stands_still(market: &mut DyingMarket, number: 
     the_hubs_transactions_wait(market, number, REPLACED, false).await;
     the_buyers_transactions_wait(market, number + 1, REPLACED, false).await;
     the_miners_transactions_wait(market, number + 2, REPLACED, false).await;
-    the_miners_transactions_wait(market, number + 3, "miner.wrote.pull_sent", false).await;
 }
 
 /// The same, and the node forgets an earlier transaction of the account: its sender dies when it has filled the gap.

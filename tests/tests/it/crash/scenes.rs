@@ -131,6 +131,26 @@ pub(super) async fn a_payment_in_doubt(market: &mut DyingMarket, number: usize) 
     market.wait_for_deaths("hub", "a payment in doubt").await;
 }
 
+/// A miner has noted the nonce of a pull and is killed before it sends it, and again and again while it finds out that it
+/// was never sent.
+pub(super) async fn a_pull_in_doubt(market: &mut DyingMarket, number: usize) {
+    market.kill_miners().await;
+    market.start_again("miner-1");
+    let ask = jobs::mixed(market, number);
+    let job = market.leave(&ask).await;
+    market.reaches(&job, DealStage::Posted).await;
+    let points = [
+        "miner.wrote.pull_nonce",
+        "miner.sends.barrier",
+        "miner.sent.barrier",
+    ];
+    market.arm("miner-1", &points).await;
+    market.buyer_succeeds(&["attach", &job]).await;
+    ask.check(&market.out());
+    market.wait_for_deaths("miner-1", "a pull in doubt").await;
+    market.start_miners();
+}
+
 /// A miner dies with a claim it has not sent and is away for so long that somebody else does the unit: its claim is
 /// rejected, and it is not paid for it.
 pub(super) async fn a_claim_too_late(market: &mut DyingMarket, number: usize) {
