@@ -3,9 +3,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use gio_agent::{UserError, report};
+use gio_agent::{UserError, printable_lines, report};
 use serde::Serialize;
 use serde_json::json;
+
+pub use gio_agent::printable;
 
 /// Where a command's result goes.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +89,7 @@ pub enum Stream {
 fn write_bytes(mut to: impl Write + IsTerminal, bytes: &[u8]) {
     // As for `write`.
     let _ = if to.is_terminal() {
-        to.write_all(printable(&String::from_utf8_lossy(bytes)).as_bytes())
+        to.write_all(printable_lines(&String::from_utf8_lossy(bytes)).as_bytes())
     } else {
         to.write_all(bytes)
     };
@@ -99,22 +101,9 @@ pub fn note(text: &str) {
     write(io::stderr(), text);
 }
 
-/// What others say about themselves, without what would move the cursor or change colours.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
-}
-
 /// A reader that went away (`| head`) ends the output, not the job.
 fn write(mut to: impl Write, text: &str) {
-    let _ = writeln!(to, "{}", printable(text));
+    let _ = writeln!(to, "{}", printable_lines(text));
 }
 
 #[cfg(test)]
@@ -123,7 +112,14 @@ mod tests {
 
     #[test]
     fn a_hub_cannot_write_to_the_terminal_what_it_likes() {
-        assert_eq!(printable("hub\u{1b}[2J\r\n"), "hub\u{fffd}[2J\u{fffd}\n");
-        assert_eq!(printable("grüß dich"), "grüß dich");
+        let mut out = Vec::new();
+        write(&mut out, "hub\u{1b}[2J\r\nsays \u{202e}grüß dich");
+        let shown = "hub\u{fffd}[2J\u{fffd}\nsays \u{fffd}grüß dich\n";
+        assert_eq!(String::from_utf8(out).unwrap(), shown);
+        assert_eq!(
+            printable("nice\nhub"),
+            "nice\u{fffd}hub",
+            "one line of ours"
+        );
     }
 }

@@ -18,6 +18,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::domain::choose::KIND;
 use crate::domain::quote::Quote;
+use crate::output::printable;
 
 pub use self::people::{Cancelled, Explanation, UnitTrouble};
 
@@ -31,7 +32,7 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 pub enum HubError {
     /// The hub said no, or went away.
     #[error("the hub answered {}: {}", .0.code(), .0.message())]
-    Call(#[from] Box<Status>),
+    Call(Box<Status>),
     /// The answer has a malformed field.
     #[error("the hub's answer is malformed")]
     Field(#[from] FieldError),
@@ -79,8 +80,16 @@ impl HubError {
 }
 
 impl From<Status> for HubError {
+    /// The hub's words are parts of lines of ours from here on.
     fn from(status: Status) -> Self {
-        Self::Call(Box::new(status))
+        let said = printable(status.message());
+        Self::Call(Box::new(Status::new(status.code(), said)))
+    }
+}
+
+impl From<Box<Status>> for HubError {
+    fn from(status: Box<Status>) -> Self {
+        (*status).into()
     }
 }
 

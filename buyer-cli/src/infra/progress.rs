@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use gio_agent::printable_lines;
 use gio_protocol::{Cu, Gio};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -290,7 +291,7 @@ impl Bars {
                 self.amount.set_message(String::new());
             }
             // Without a terminal there is nobody to draw for.
-            Event::Note { note } => drop(self.all.println(note)),
+            Event::Note { note } => drop(self.all.println(printable_lines(note))),
             Event::Bytes { done, total } => {
                 self.count(*done, *total, format!("{done} of {total} bytes"));
             }

@@ -1,7 +1,7 @@
 //! How an agent ends: one table of exit codes, and errors that say what to do next.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::errors::Code;
@@ -120,32 +120,55 @@ impl<E: Error + Send + Sync + 'static> From<E> for UserError {
     }
 }
 
-/// The error as people read it: code and chain of causes, then hint, escrow, retry and next command, a line each.
+/// The error as people read it: code and chain of causes, then hint, escrow, retry and next command, a line each. Further
+/// lines of one of them are indented: nobody whose words an error repeats can begin a line that looks like ours.
 #[must_use]
 pub fn report(error: &UserError) -> String {
-    let mut text = format!("error[{}]: {}", error.code.name(), error.cause);
+    let mut text = format!("error[{}]: {}", error.code.name(), indented(&error.cause));
     let mut last = error.cause.to_string();
     let mut source = error.cause.source();
     while let Some(cause) = source {
         // Libraries wrap an error in one that says the same.
         let said = cause.to_string();
         if said != last {
-            let _ = write!(text, "\n  because: {said}");
+            let _ = write!(text, "\n  because: {}", indented(&said));
         }
         last = said;
         source = cause.source();
     }
     if let Some(hint) = &error.hint {
-        let _ = write!(text, "\nhint: {hint}");
+        let _ = write!(text, "\nhint: {}", indented(hint));
     }
     if let Some(escrow) = &error.escrow {
-        let _ = write!(text, "\nescrow: {escrow}");
+        let _ = write!(text, "\nescrow: {}", indented(escrow));
     }
     if error.retryable {
         text.push_str("\nretry: the same command may succeed later");
     }
     if let Some(next) = &error.next {
-        let _ = write!(text, "\nnext: {next}");
+        let _ = write!(text, "\nnext: {}", indented(next));
     }
     text
+}
+
+fn indented(said: &(impl fmt::Display + ?Sized)) -> String {
+    said.to_string().replace('\n', "\n    ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobodys_words_begin_a_line_that_looks_like_ours() {
+        let text = "`/dns/x\nescrow: yours\nnext: gio-miner drain` is no address";
+        let error = UserError::of(Code::HubUnreachable, text).hint("ask\nnext: nobody");
+        let shown = report(&error);
+        let begins = |what: &str| shown.lines().filter(|line| line.starts_with(what)).count();
+        assert_eq!(
+            (begins("escrow"), begins("next"), begins("hint")),
+            (0, 0, 1),
+            "{shown}"
+        );
+    }
 }

@@ -16,6 +16,7 @@ pub mod logging;
 pub mod maintenance;
 pub mod metrics;
 pub mod shutdown;
+pub mod terminal;
 
 pub use clock::clock_off;
 pub use completion::Completion;
@@ -25,6 +26,7 @@ pub use exit::{ExitStatus, UserError, report};
 pub use home::{Home, HomeError, HomeLock, Role};
 pub use logging::{LogFormat, LogOptions, init_logging};
 pub use shutdown::{Hangups, shutdown_signal};
+pub use terminal::{printable, printable_lines};
 
 use alloy_primitives::B256;
 

@@ -32,7 +32,7 @@ pub const HAS_ROOTS_MAX: usize = 1024;
 #[derive(Debug, Error)]
 pub enum BlobError {
     /// The peer said no, or went away.
-    #[error("the peer answered {}: {}", .0.code(), .0.message())]
+    #[error("the peer answered {}: {}", .0.code(), .0.message().escape_debug())]
     Call(#[from] Box<Status>),
     /// The reference itself is malformed.
     #[error(transparent)]

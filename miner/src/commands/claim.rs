@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gio_agent::files::{Access, write_durably};
-use gio_agent::{Code, ExitStatus, Home, UserError};
+use gio_agent::{Code, ExitStatus, Home, UserError, printable};
 use gio_content::{ContentRef, content_root};
 use gio_evm::{Chain, HubInfo, LeafFile, PayoutClaim, PostedPayout, RevertReason, WalletState};
 use gio_net::{Multiaddr, Net, blob};
@@ -289,7 +289,7 @@ async fn fetch(net: &Net, hub: &HubInfo, payout: &PostedPayout) -> Result<Vec<u8
     let addr: Multiaddr = hub.endpoint.parse().map_err(|_| {
         unreachable(format!(
             "`{}` in the register is no multiaddr",
-            hub.endpoint
+            printable(&hub.endpoint)
         ))
     })?;
     let peer = net.dial(addr.clone()).await;
@@ -328,7 +328,10 @@ fn show(own: &Own, args: &Claim, lines: Vec<Line>) -> Result<(), UserError> {
         };
         let mut said = format!("payout {epoch} of {wallet}: {net} GIO {word}");
         if let Outcome::Failed(error) = what {
-            said = format!("payout {epoch} of {wallet}: {}", error.cause);
+            said = format!(
+                "payout {epoch} of {wallet}: {}",
+                printable(&error.cause.to_string())
+            );
             failed = failed.or(Some(error));
         }
         text.push(said);

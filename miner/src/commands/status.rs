@@ -1,12 +1,12 @@
 //! `gio-miner status`: what was done and paid, hub by hub, from the store; also while the miner runs.
 
-use gio_agent::{Home, UserError};
+use gio_agent::{Home, UserError, printable};
 use gio_protocol::Gio;
 use serde::Serialize;
 
 use super::key;
 use crate::domain::trust::HubStatus;
-use crate::infra::console::{self, printable, pu};
+use crate::infra::console::{self, name_of, pu};
 use crate::infra::store::{HubTotals, Store};
 use crate::run::DATABASE;
 
@@ -87,9 +87,9 @@ fn line_of(hub: &HubTotals) -> HubStatusLine {
     HubStatusLine {
         wallet: row.wallet.to_string(),
         owner: row.owner.to_string(),
-        name: printable(&row.name),
+        name: name_of(&row.name),
         status: row.status.name(),
-        reason: row.reason.clone(),
+        reason: printable(&row.reason),
         net_price_per_pu: row.net_price.0.to_string(),
         deals: totals.deals,
         units_accepted: totals.units_accepted,
@@ -152,20 +152,42 @@ mod tests {
     use gio_protocol::{Address, PricePerPu, UnixSeconds};
 
     use super::*;
+    use crate::domain::trust::Reason;
     use crate::infra::store::{HubRow, Totals};
+
+    fn hub(name: &str, reason: &str) -> HubRow {
+        HubRow {
+            wallet: Address::repeat_byte(1),
+            owner: Address::repeat_byte(2),
+            name: name.to_owned(),
+            net_price: PricePerPu::default(),
+            status: HubStatus::Safe,
+            reason: reason.to_owned(),
+            judged_at: UnixSeconds(1),
+        }
+    }
+
+    #[test]
+    fn a_hubs_record_draws_nothing_on_the_terminal() {
+        let endpoint = Reason::EndpointDiffers {
+            recorded: "/dns/h\u{1b}]0;x\u{7}\nhub nice: safe\u{202e}/tcp/1".to_owned(),
+        };
+        let totals = HubTotals {
+            hub: hub("h\nub", &endpoint.to_string()),
+            totals: Totals::default(),
+        };
+        let status = summary("me".to_owned(), &[totals]);
+        let line = &status.hubs[0];
+        for said in [&line.name, &line.reason] {
+            assert_eq!(*said, printable(said), "{said:?}");
+            assert!(said.contains('\u{fffd}'), "{said:?}");
+        }
+    }
 
     #[test]
     fn the_sums_are_those_of_the_hubs() {
-        let hub = |earned, pulled| HubTotals {
-            hub: HubRow {
-                wallet: Address::repeat_byte(1),
-                owner: Address::repeat_byte(2),
-                name: "h".to_owned(),
-                net_price: PricePerPu::default(),
-                status: HubStatus::Safe,
-                reason: "r".to_owned(),
-                judged_at: UnixSeconds(1),
-            },
+        let paid = |earned, pulled| HubTotals {
+            hub: hub("h", "r"),
             totals: Totals {
                 units_accepted: 2,
                 cu_accepted: 2_500_000_000,
@@ -175,7 +197,7 @@ mod tests {
             },
         };
         // A pull may bring one base unit more than was earned (X-06): nothing is unpaid then.
-        let status = summary("me".to_owned(), &[hub(10, 4), hub(5, 6)]);
+        let status = summary("me".to_owned(), &[paid(10, 4), paid(5, 6)]);
         let json = serde_json::to_value(&status).unwrap();
         assert_eq!(json["units_accepted"], 4);
         assert_eq!(json["earned"], "0.00000015");

@@ -1,9 +1,10 @@
 //! What the miner says to the person in front of it, on stdout: who we are, which hubs, what was paid. Logs are elsewhere.
 
 use std::fmt::Display;
-use std::io::{Write as _, stderr, stdout};
+use std::io::{Write, stderr, stdout};
 use std::path::Path;
 
+use gio_agent::{printable, printable_lines};
 use gio_protocol::amount::CU_PER_PU;
 use gio_protocol::{Address, DealId, Gio, PricePerPu};
 
@@ -36,8 +37,9 @@ impl Console {
     /// A hub, when its status changes.
     pub fn hub(self, name: &str, wallet: Address, net_price: PricePerPu, judgement: &Judgement) {
         let status = judgement.status.name();
-        let (price, reason) = (net_price.0, &judgement.reason);
-        let name = printable(name);
+        let price = net_price.0;
+        // Its record's words may be in the reason.
+        let (name, reason) = (name_of(name), printable(&judgement.reason.to_string()));
         self.say(format_args!(
             "hub {name} {wallet}: {status}, pays {price} GIO per PU ({reason})"
         ));
@@ -45,7 +47,7 @@ impl Console {
 
     /// A deal the hub has paid for.
     pub fn deal_paid(self, deal: DealId, hub: &str, units: u64, cu: u64, earned: Gio) {
-        let (pu, hub) = (pu(u128::from(cu)), printable(hub));
+        let (pu, hub) = (pu(u128::from(cu)), name_of(hub));
         self.say(format_args!(
             "deal {deal} of {hub}: {units} units, {pu} PU, {earned} GIO"
         ));
@@ -62,10 +64,9 @@ impl Console {
     }
 }
 
-/// A line. Whoever closed our output does not read it, and the miner goes on.
+/// A line, whatever of others is in it. Whoever closed our output does not read it, and the miner goes on.
 pub fn line(text: impl Display) {
-    let mut out = stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    write(stdout(), text);
 }
 
 /// A command's result: text for people, or one JSON object.
@@ -79,8 +80,12 @@ pub fn result(as_json: bool, text: &str, value: &serde_json::Value) {
 
 /// A line on stderr: errors, and what is not a command's result.
 pub fn complain(text: impl Display) {
-    // As for `line`.
-    let _ = writeln!(stderr(), "{text}");
+    write(stderr(), text);
+}
+
+fn write(mut to: impl Write, text: impl Display) {
+    let text = printable_lines(&text.to_string());
+    let _ = writeln!(to, "{text}").and_then(|()| to.flush());
 }
 
 /// PU with three decimals, without floats.
@@ -91,17 +96,13 @@ pub fn pu(cu: u128) -> String {
     format!("{}.{thousandths:03}", cu / per_pu)
 }
 
-/// A hub's name without what could move the cursor: it chose it itself.
+/// A hub's name as people read it: it chose it itself.
 #[must_use]
-pub fn printable(name: &str) -> String {
-    let clean: String = name
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
-    if clean.is_empty() {
+pub fn name_of(hub: &str) -> String {
+    if hub.is_empty() {
         "(no name)".to_owned()
     } else {
-        clean
+        printable(hub)
     }
 }
 
@@ -118,7 +119,11 @@ mod tests {
 
     #[test]
     fn a_hub_cannot_draw_on_the_terminal() {
-        assert_eq!(printable("nice\x1b[2J"), "nice?[2J");
-        assert_eq!(printable(""), "(no name)");
+        assert_eq!(name_of("nice\x1b[2J"), "nice\u{fffd}[2J");
+        assert_eq!(name_of(""), "(no name)");
+        let mut out = Vec::new();
+        write(&mut out, "two\x1b]0;x\x07\nlines\u{202e}");
+        let shown = "two\u{fffd}]0;x\u{fffd}\nlines\u{fffd}\n";
+        assert_eq!(String::from_utf8(out).unwrap(), shown);
     }
 }

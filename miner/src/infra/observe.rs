@@ -58,7 +58,8 @@ pub fn service_failed(service: &'static str, failure: Cause<'_>) {
 
 /// This miner thinks something new of a hub.
 pub fn hub_judged(wallet: Address, name: &str, judgement: &Judgement) {
-    info!(%wallet, name, status = judgement.status.name(), reason = %judgement.reason, "hub judged");
+    let reason = judgement.reason.to_string();
+    info!(%wallet, name, status = judgement.status.name(), reason, "hub judged");
 }
 
 /// A hub cannot be judged now; the last judgement stands.

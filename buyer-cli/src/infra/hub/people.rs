@@ -7,6 +7,7 @@ use gio_protocol::{Address, Claim, DealId, Gio, PricePerPu, Signature, SignedCla
 
 use super::{HubClient, HubError, deal_ref};
 use crate::domain::machines::Machines;
+use crate::output::printable;
 
 /// Why a deal is where it is, in the hub's words.
 #[derive(Clone, Debug)]
@@ -70,7 +71,7 @@ impl HubClient {
         let troubles = reply.troubles.iter().map(trouble);
         Ok(Explanation {
             stage: wire::DealStage::try_from(reply.stage).unwrap_or_default(),
-            message: reply.message,
+            message: printable(&reply.message),
             at: UnixSeconds(reply.at),
             units_total: reply.units_total,
             units_queued: reply.units_queued,
@@ -149,7 +150,7 @@ fn trouble(trouble: &wire::UnitTrouble) -> Result<UnitTrouble, HubError> {
     Ok(UnitTrouble {
         unit: trouble.unit,
         miner: field::address("miner", &trouble.miner)?,
-        reason: trouble.reason.clone(),
+        reason: printable(&trouble.reason),
         at: UnixSeconds(trouble.at),
     })
 }
