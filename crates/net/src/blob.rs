@@ -21,6 +21,8 @@ use crate::wire::{ContentChunk, ContentRef, ContentRequest, HasRequest};
 
 /// The slowest line an upload is worth waiting for.
 const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 64 * 1024;
+/// The slowest line a download is worth waiting for: several share one.
+const DOWNLOAD_BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
 /// Between two chunks of a download, over the slowest line.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a download goes on where it broke.
@@ -66,6 +68,17 @@ pub enum BlobError {
     /// Nothing came for too long.
     #[error("the peer sent nothing for {} s", CHUNK_TIMEOUT.as_secs())]
     Stalled,
+    /// Every chunk came in time, and all of them took too long.
+    #[error("the peer sent {length} bytes too slowly, in more than {} s", after.as_secs())]
+    TooSlow {
+        /// What was asked for.
+        length: u64,
+        /// How long that may take.
+        after: Duration,
+    },
+    /// A chunk that brings nothing, of which a peer could send any number.
+    #[error("the peer sent an empty chunk")]
+    Empty,
     /// The peer stored something else.
     #[error("the peer stored {found} bytes under {root}, not {expected}")]
     StoredOther {
@@ -87,9 +100,10 @@ impl BlobError {
                 status.code(),
                 Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded
             ),
-            Self::Stalled | Self::Short { .. } => true,
+            Self::Stalled | Self::Short { .. } | Self::TooSlow { .. } => true,
             Self::Field(_)
             | Self::TooLong { .. }
+            | Self::Empty
             | Self::OutOfOrder { .. }
             | Self::StoredOther { .. } => false,
         }
@@ -137,7 +151,8 @@ pub fn chunks(root: B256, data: Bytes) -> impl Iterator<Item = ContentChunk> + S
     })
 }
 
-/// Fetches bytes of at most `max` bytes, going on where the line broke.
+/// Fetches bytes of at most `max` bytes, going on where the line broke. However a peer sends them, it ends: in the time
+/// that the slowest line takes for this length.
 ///
 /// # Errors
 /// [`BlobError`].
@@ -153,6 +168,15 @@ pub async fn download(
             max,
         });
     }
+    let after = CALL_TIMEOUT + Duration::from_secs(content.length / DOWNLOAD_BYTES_PER_SECOND_MIN);
+    let whole = timeout(after, fetch_all(channel, root, content)).await;
+    whole.unwrap_or(Err(BlobError::TooSlow {
+        length: content.length,
+        after,
+    }))
+}
+
+async fn fetch_all(channel: Channel, root: B256, content: &ContentRef) -> Result<Bytes, BlobError> {
     let mut client = content_client(channel);
     let mut data = BytesMut::new();
     let mut resumes = 0;
@@ -180,14 +204,15 @@ async fn fetch(
     let answer = timeout(CHUNK_TIMEOUT, client.get(request)).await;
     let answer = answer.map_err(|_| BlobError::Stalled)?.map_err(Box::new)?;
     let mut chunks = answer.into_inner();
-    while let Some(chunk) = next(&mut chunks).await? {
+    // What comes after the last byte is not waited for.
+    while length_of(data) < content.length {
+        let Some(chunk) = next(&mut chunks).await? else {
+            return Err(BlobError::Short {
+                found: length_of(data),
+                expected: content.length,
+            });
+        };
         append(content, data, &chunk)?;
-    }
-    if length_of(data) < content.length {
-        return Err(BlobError::Short {
-            found: length_of(data),
-            expected: content.length,
-        });
     }
     Ok(())
 }
@@ -198,7 +223,7 @@ async fn next(chunks: &mut Streaming<ContentChunk>) -> Result<Option<ContentChun
     Ok(chunk.map_err(Box::new)?)
 }
 
-/// Takes a chunk only if it is the next one; never more than was promised.
+/// Takes a chunk only if it is the next one and brings something; never more than was promised.
 fn append(
     content: &ContentRef,
     data: &mut BytesMut,
@@ -213,6 +238,9 @@ fn append(
             length: chunk.length,
             expected: have,
         });
+    }
+    if chunk.data.is_empty() && content.length > 0 {
+        return Err(BlobError::Empty);
     }
     data.extend_from_slice(&chunk.data);
     Ok(())
@@ -288,6 +316,10 @@ mod tests {
             assert!(matches!(error, BlobError::OutOfOrder { .. }));
             assert!(!error.is_transient());
         }
+        let mut nothing = good.clone();
+        nothing.data = Bytes::new();
+        let error = append(&asked, &mut BytesMut::new(), &nothing).unwrap_err();
+        assert!(matches!(error, BlobError::Empty), "{error}");
         append(&asked, &mut BytesMut::new(), &good).unwrap();
     }
 }

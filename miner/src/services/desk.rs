@@ -100,6 +100,22 @@ pub struct Desk {
     state: Mutex<State>,
 }
 
+/// Stops an order wherever it is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stopper {
+    /// Its run.
+    pub(super) run: RunControl,
+    /// While its bytes come.
+    pub(super) supply: CancellationToken,
+}
+
+impl Stopper {
+    pub(super) fn stop(&self) {
+        self.run.cancel();
+        self.supply.cancel();
+    }
+}
+
 /// While it lives, the hub is still to be told something: a stopping miner waits for it. Taken before the book forgets
 /// what the message is about.
 #[derive(Debug)]
@@ -115,8 +131,8 @@ impl Drop for Telling {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) book: Book,
-    /// How to stop what runs.
-    pub(super) controls: HashMap<UnitKey, RunControl>,
+    /// How to stop what runs, or waits for its bytes.
+    pub(super) stoppers: HashMap<UnitKey, Stopper>,
     /// Large results the hub has not answered: they stay on disk.
     pub(super) outputs: HashMap<UnitKey, Pinned>,
     line: Option<Line>,
@@ -307,8 +323,8 @@ impl Desk {
 
     /// Stops every run of this hub's.
     pub fn cancel_all(&self) {
-        for control in self.state().controls.values() {
-            control.cancel();
+        for stopper in self.state().stoppers.values() {
+            stopper.stop();
         }
     }
 
@@ -391,7 +407,7 @@ async fn recall(
     });
     Ok(State {
         book: Book::new(deps.own_limits(), held_max, exposure, made),
-        controls: HashMap::new(),
+        stoppers: HashMap::new(),
         outputs: outputs.collect(),
         line: None,
         addrs,

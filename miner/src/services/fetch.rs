@@ -1,10 +1,11 @@
 //! Gets contents from hubs: once, however many units need them.
 //!
 //! # Security
+//! Hubs have places and turns of their own: one that sends nothing, or a byte now and then, keeps only its own waiting.
 //! What comes is hashed before it is kept (R4); no more is taken than was announced, and no more than the caller allows.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gio_content::ContentRef;
 use gio_net::blob::{self, BlobError};
@@ -17,7 +18,7 @@ use tokio::task::JoinError;
 use crate::infra::contents::{Contents, ContentsError, Pinned};
 use crate::infra::wire::content_ref;
 
-/// Contents fetched at a time: enough to fill a line, few enough to hold them in memory.
+/// Contents fetched at a time from one hub: enough to fill a line, few enough to hold them in memory.
 const FETCHES_MAX: usize = 4;
 
 /// A content could not be had.
@@ -68,9 +69,49 @@ pub struct Source {
 pub struct Fetcher {
     net: Net,
     contents: Contents,
-    places: Semaphore,
+    hubs: Mutex<HashMap<PeerId, Hub>>,
+}
+
+/// What is on its way from one hub. Forgotten when that is nothing.
+#[derive(Debug)]
+struct Hub {
+    places: Arc<Semaphore>,
     /// One lock per content on its way.
-    under_way: Mutex<HashMap<B256, Arc<tokio::sync::Mutex<()>>>>,
+    under_way: HashMap<B256, Arc<tokio::sync::Mutex<()>>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(FETCHES_MAX)),
+            under_way: HashMap::new(),
+        }
+    }
+}
+
+/// Somebody who waits for a content, or fetches it.
+struct Turn<'a> {
+    fetcher: &'a Fetcher,
+    peer: PeerId,
+    root: B256,
+    places: Arc<Semaphore>,
+    content: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut hubs = self.fetcher.hubs();
+        let Some(hub) = hubs.get_mut(&self.peer) else {
+            return;
+        };
+        // The map's and this one.
+        if Arc::strong_count(&self.content) == 2 {
+            hub.under_way.remove(&self.root);
+        }
+        if hub.under_way.is_empty() {
+            hubs.remove(&self.peer);
+        }
+    }
 }
 
 impl Fetcher {
@@ -80,12 +121,11 @@ impl Fetcher {
         Self {
             net,
             contents,
-            places: Semaphore::new(FETCHES_MAX),
-            under_way: Mutex::default(),
+            hubs: Mutex::default(),
         }
     }
 
-    /// A content, from disk or from the hub.
+    /// A content, from disk or from the hub. Whoever does not wait for it any more drops this.
     ///
     /// # Errors
     /// [`FetchError`].
@@ -93,21 +133,21 @@ impl Fetcher {
         if let Some(pinned) = self.contents.pin(content) {
             return Ok(pinned);
         }
-        let turn = self.turn(content.root);
-        let result = {
-            let _turn = turn.lock().await;
-            match self.contents.pin(content) {
-                Some(pinned) => Ok(pinned),
-                None => self.download(source, content).await,
-            }
-        };
-        drop(turn);
-        self.forget(content.root);
-        result
+        let turn = self.turn(source.peer, content.root);
+        let _first = turn.content.lock().await;
+        match self.contents.pin(content) {
+            Some(pinned) => Ok(pinned),
+            None => self.download(&turn.places, source, content).await,
+        }
     }
 
-    async fn download(&self, source: &Source, content: ContentRef) -> Result<Pinned, FetchError> {
-        let place = self.places.acquire().await;
+    async fn download(
+        &self,
+        places: &Semaphore,
+        source: &Source,
+        content: ContentRef,
+    ) -> Result<Pinned, FetchError> {
+        let place = places.acquire().await;
         let _place = place.expect("the semaphore is never closed");
         let channel = self.net.channel(source.peer, &source.addrs).await;
         let channel = channel.map_err(|error| FetchError::Connect(Box::new(error)))?;
@@ -123,24 +163,20 @@ impl Fetcher {
         Ok(kept.await??)
     }
 
-    fn turn(&self, root: B256) -> Arc<tokio::sync::Mutex<()>> {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(under_way.entry(root).or_default())
+    fn turn(&self, peer: PeerId, root: B256) -> Turn<'_> {
+        let mut hubs = self.hubs();
+        let hub = hubs.entry(peer).or_default();
+        Turn {
+            fetcher: self,
+            peer,
+            root,
+            places: Arc::clone(&hub.places),
+            content: Arc::clone(hub.under_way.entry(root).or_default()),
+        }
     }
 
-    fn forget(&self, root: B256) {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if under_way
-            .get(&root)
-            .is_some_and(|turn| Arc::strong_count(turn) == 1)
-        {
-            under_way.remove(&root);
-        }
+    fn hubs(&self) -> MutexGuard<'_, HashMap<PeerId, Hub>> {
+        // Entries are put in and taken out whole.
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

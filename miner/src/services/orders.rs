@@ -4,17 +4,18 @@
 //! A deal is worked on only if its terms make exactly this deal in this hub's wallet, and the wallet says it is open (R1):
 //! then both sides have signed and the cap is locked.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gio_net::wire::{Assign, Failed, UnitFailure, UnitRef, miner_message::Body};
 use gio_protocol::{Cu, DealId, DealStage, DealTerms};
-use gio_runtime::{Program, RunControl};
+use gio_runtime::{Program, RunControl, RunError};
 use thiserror::Error;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
-use super::desk::Desk;
+use super::desk::{Desk, Stopper};
 use super::fetch::FetchError;
 use super::now;
 use super::programs::ProgramError;
@@ -57,14 +58,31 @@ impl SupplyError {
 
 /// How long an order has, and how to stop it.
 struct Timing {
-    control: RunControl,
+    stopper: Stopper,
     due: Option<Instant>,
 }
 
 impl Timing {
     fn until(due: Option<Instant>) -> Self {
-        let control = due.map_or_else(RunControl::none, RunControl::with_deadline);
-        Self { control, due }
+        let stopper = Stopper {
+            run: due.map_or_else(RunControl::none, RunControl::with_deadline),
+            ..Stopper::default()
+        };
+        Self { stopper, due }
+    }
+
+    /// Waits until nobody wants the unit of this miner any more.
+    async fn over(&self) -> Failure {
+        let late = async {
+            match self.due {
+                Some(due) => sleep_until(due.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = late => Failure::Late,
+            () = self.stopper.supply.cancelled() => RunError::Cancelled.into(),
+        }
     }
 }
 
@@ -132,8 +150,8 @@ impl Desk {
         let mut ready = Vec::new();
         for order in todo.start {
             let timing = Timing::until(self.due(order.deadline));
-            let control = timing.control.clone();
-            self.state().controls.insert(order.key(), control);
+            let stopper = timing.stopper.clone();
+            self.state().stoppers.insert(order.key(), stopper);
             match self.at_hand(&order) {
                 Some((program, input)) => ready.push(self.job(order, program, input, timing)),
                 None => {
@@ -159,9 +177,9 @@ impl Desk {
                 continue;
             };
             if state.book.cancel(key)
-                && let Some(control) = state.controls.get(&key)
+                && let Some(stopper) = state.stoppers.get(&key)
             {
-                control.cancel();
+                stopper.stop();
             }
         }
     }
@@ -194,17 +212,18 @@ impl Desk {
             program,
             input,
             domain: self.hub.domain,
-            control: timing.control,
+            control: timing.stopper.run,
             due: timing.due,
             finished: self.finished.clone(),
         }
     }
 
-    /// Gets what an order needs, then queues it.
+    /// Gets what an order needs, then queues it; as long as somebody wants the unit.
     async fn prepare(self: Arc<Self>, order: Order, timing: Timing) {
         let supplied = tokio::select! {
             biased;
             () = self.deps.stop.draining.cancelled() => Err(Failure::Stopping),
+            failure = timing.over() => Err(failure),
             supplied = self.supply(&order) => supplied.map_err(Failure::from),
         };
         match supplied {

@@ -71,7 +71,7 @@ impl Desk {
     async fn settle(self: &Arc<Self>, batch: Vec<Finished>) -> Result<(), StoreError> {
         let mut sorted = Sorted::default();
         for Finished { key, result } in batch {
-            self.state().controls.remove(&key);
+            self.state().stoppers.remove(&key);
             match result {
                 Ok(made) => self.keep(key, made, &mut sorted).await,
                 Err(failure) => {

@@ -1,6 +1,6 @@
 //! A hub of the test's own: it announces itself, holds contents, and hands every work stream to the test.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,11 +36,19 @@ type Reply<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// What is put and served, by root.
 type Blobs = Arc<Mutex<HashMap<B256, Bytes>>>;
 
+/// Contents that never come, and how often one was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Stalled {
+    pub(crate) roots: HashSet<B256>,
+    pub(crate) asked: usize,
+}
+
 pub(crate) struct FakeHub {
     pub(crate) key: MachineKey,
     pub(crate) wallet: Address,
     pub(crate) net: Net,
     pub(crate) blobs: Blobs,
+    pub(crate) stalled: Arc<Mutex<Stalled>>,
     sessions: mpsc::Receiver<Session>,
     stop: CancellationToken,
     sequence: u64,
@@ -70,7 +78,7 @@ impl FakeHub {
             ..NetConfig::new(key.clone())
         };
         let net = Net::start(config, stop.clone()).await.unwrap();
-        let blobs = Blobs::default();
+        let (blobs, stalled) = (Blobs::default(), Arc::<Mutex<Stalled>>::default());
         let (arrived, sessions) = mpsc::channel(16);
         let work = FakeWork {
             arrived,
@@ -79,13 +87,14 @@ impl FakeHub {
         };
         let services = Services::new()
             .work(work)
-            .content(FakeContent(Arc::clone(&blobs)));
+            .content(FakeContent(Arc::clone(&blobs), Arc::clone(&stalled)));
         net.serve(services).unwrap();
         Self {
             key,
             wallet,
             net,
             blobs,
+            stalled,
             sessions,
             stop,
             sequence: 0,
@@ -139,6 +148,12 @@ impl FakeHub {
     pub(crate) fn serve(&self, bytes: &Bytes) {
         let root = gio_content::content_root(bytes);
         self.blobs.lock().unwrap().insert(root, bytes.clone());
+    }
+
+    /// Promises a content and never sends it.
+    pub(crate) fn stall(&self, bytes: &Bytes) {
+        let root = gio_content::content_root(bytes);
+        self.stalled.lock().unwrap().roots.insert(root);
     }
 
     /// The answer to a good claim.
@@ -272,7 +287,7 @@ impl Work for FakeWork {
     }
 }
 
-struct FakeContent(Blobs);
+struct FakeContent(Blobs, Arc<Mutex<Stalled>>);
 
 #[tonic::async_trait]
 impl Content for FakeContent {
@@ -300,6 +315,12 @@ impl Content for FakeContent {
         request: Request<ContentRequest>,
     ) -> Result<Response<Self::GetStream>, Status> {
         let root = field::hash("root", &request.get_ref().root)?;
+        let mut stalled = self.1.lock().unwrap();
+        if stalled.roots.contains(&root) {
+            stalled.asked += 1;
+            return Ok(Response::new(Box::pin(futures::stream::pending())));
+        }
+        drop(stalled);
         let found = self.0.lock().unwrap().get(&root).cloned();
         let bytes = found.ok_or_else(|| Status::not_found("no such content"))?;
         let chunks: Vec<_> = blob::chunks(root, bytes).map(Ok).collect();

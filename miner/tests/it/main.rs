@@ -6,6 +6,7 @@
 )]
 
 mod chain;
+mod contents;
 mod discovery;
 #[path = "../../../tests/support/golden.rs"]
 mod golden;

@@ -22,6 +22,8 @@ use crate::support::Node;
 struct Shelf {
     blobs: Arc<Mutex<HashMap<Bytes, Bytes>>>,
     breaks_off: Arc<AtomicBool>,
+    /// Answers a download with chunks that bring nothing, without end.
+    dawdles: Arc<AtomicBool>,
 }
 
 #[tonic::async_trait]
@@ -54,6 +56,15 @@ impl Content for Shelf {
         let data = self.blobs.lock().unwrap().get(&wanted.root).cloned();
         let data = data.ok_or_else(|| Status::not_found("no such content"))?;
         let root = field::hash("root", &wanted.root)?;
+        if self.dawdles.load(Ordering::Relaxed) {
+            let nothing = ContentChunk {
+                root: wanted.root,
+                length: data.len() as u64,
+                offset: 0,
+                data: Bytes::new(),
+            };
+            return Ok(Response::new(futures::stream::repeat(Ok(nothing)).boxed()));
+        }
         let mut answer: Vec<_> = chunks(root, data)
             .filter(|chunk| chunk.offset >= wanted.offset)
             .map(Ok)
@@ -119,6 +130,23 @@ async fn a_download_goes_on_where_the_line_broke() {
     let back = download(channel, &stored, stored.length).await.unwrap();
     assert!(back == data);
     assert!(!shelf.breaks_off.load(Ordering::Relaxed), "it did break");
+}
+
+#[tokio::test]
+async fn chunks_that_bring_nothing_end_a_download() {
+    let (shelf, _nodes, channel) = shelf().await;
+    for size in [0, 100] {
+        let root = B256::with_last_byte(size);
+        let data = pattern(size.into());
+        let stored = upload(channel.clone(), root, data.clone()).await.unwrap();
+        shelf.dawdles.store(true, Ordering::Relaxed);
+        let ended = download(channel.clone(), &stored, stored.length).await;
+        shelf.dawdles.store(false, Ordering::Relaxed);
+        match ended {
+            Ok(back) => assert!(size == 0 && back == data, "no bytes are there at once"),
+            Err(error) => assert!(size > 0 && matches!(error, BlobError::Empty), "{error}"),
+        }
+    }
 }
 
 #[tokio::test]
