@@ -6,3 +6,4 @@ pub mod order;
 pub mod patience;
 pub mod selection;
 pub mod trust;
+pub mod turns;

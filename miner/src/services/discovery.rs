@@ -1,18 +1,21 @@
 //! Finding hubs, judging them against the chain, and working for the best (design section 2, rows 1 and 2).
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gio_net::{Multiaddr, VerifiedAnnouncement};
-use gio_protocol::{Address, Gio};
+use gio_protocol::{Address, Gio, UnixSeconds};
 use tokio::time::{Instant, sleep};
 
 use super::desk::{Desk, Hub};
 use super::session::KINDS;
 use super::{Deps, now};
+use crate::domain::patience::Patience;
 use crate::domain::selection::{Candidate, choose};
 use crate::domain::trust::{Announced, HubStatus, Judgement, judge};
+use crate::domain::turns::{Due, in_turn};
 use crate::infra::chain::{ChainFailure, place_of};
 use crate::infra::observe;
 use crate::infra::store::{Change, HubRow, StoreError};
@@ -23,8 +26,17 @@ const ROUND: Duration = Duration::from_secs(15);
 const JUDGEMENT_HOLDS: Duration = Duration::from_secs(30);
 /// How long the judgement of a fake holds: a thousand liars must not keep this miner's RPC busy.
 const FAKE_HOLDS: Duration = Duration::from_secs(600);
-/// Fakes are remembered for people to see, for a week.
+/// Hubs nobody has judged, and fakes, judged at once and with every second: the chain is asked a question or two about
+/// each, and whoever makes keys can announce as many as peers pass on.
+const STRANGERS_AT_ONCE: u64 = 64;
+const STRANGERS_PER_SECOND: u64 = 4;
+/// Questions the chain leaves open before the strangers of a round are left for the next one: each may take its deadline.
+const SILENCES_MAX: u32 = 3;
+/// Fakes are remembered for people to see, for a week, and no more than people read.
 const FAKES_KEPT_SECONDS: u64 = 7 * 24 * 3600;
+const FAKES_KEPT_MAX: u32 = 1_000;
+/// How often old fakes are forgotten: meanwhile come no more of them than strangers are judged, a few thousand.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// How long peers may take to say which hubs they know.
 const FIND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often peers are asked while no hub is known, and while some are.
@@ -44,6 +56,12 @@ struct Known {
 struct Discovery {
     deps: Arc<Deps>,
     known: HashMap<Address, Known>,
+    /// With hubs that are not known to be true.
+    patience: Patience,
+    /// Makes the strangers' places; drawn anew with every round.
+    lots: RandomState,
+    /// When fakes were last forgotten.
+    forgot: Option<Instant>,
 }
 
 /// Asks peers which hubs they know, instead of waiting for gossip. Runs until the miner drains.
@@ -68,11 +86,11 @@ pub async fn run(deps: Arc<Deps>) {
     let mut discovery = Discovery {
         deps: Arc::clone(&deps),
         known: HashMap::new(),
+        patience: Patience::new(STRANGERS_AT_ONCE, STRANGERS_PER_SECOND),
+        lots: RandomState::new(),
+        forgot: None,
     };
-    let before = now().0.saturating_sub(FAKES_KEPT_SECONDS);
-    let forget = Change::ForgetFakes(gio_protocol::UnixSeconds(before));
-    let mut result = deps.store.apply(vec![forget]).await;
-    gio_failpoint::fail_point!("miner.wrote.fakes_forgotten");
+    let mut result = Ok(());
     loop {
         if let Err(error) = result {
             return deps.fatal("discovery", error);
@@ -97,14 +115,48 @@ impl Discovery {
     async fn round(&mut self, heard: &[Arc<VerifiedAnnouncement>]) -> Result<(), StoreError> {
         let ours = heard.iter().filter(|hub| self.concerns_us(hub));
         let ours: Vec<Arc<VerifiedAnnouncement>> = ours.cloned().collect();
-        for hub in &ours {
-            if self.is_due(hub) {
-                self.judge(hub).await?;
+        self.forget_fakes().await?;
+        self.lots = RandomState::new();
+        let due = ours.iter().filter(|hub| self.is_due(hub));
+        let due: Vec<_> = due.map(|hub| self.place(hub)).collect();
+        let mut silences = 0;
+        for Due { hub, is_known, .. } in in_turn(due, &mut self.patience, now()) {
+            if !is_known && silences == SILENCES_MAX {
+                break;
             }
+            silences += u32::from(!self.judge(hub).await?);
         }
         let owners: HashSet<Address> = ours.iter().map(|hub| hub.announcement().owner).collect();
         self.known.retain(|owner, _| owners.contains(owner));
         self.open_and_close(&ours).await
+    }
+
+    /// Fakes that are old, or too many.
+    async fn forget_fakes(&mut self) -> Result<(), StoreError> {
+        if self.forgot.is_some_and(|at| at.elapsed() < FORGET_EVERY) {
+            return Ok(());
+        }
+        let before = UnixSeconds(now().0.saturating_sub(FAKES_KEPT_SECONDS));
+        let most = FAKES_KEPT_MAX;
+        let forget = Change::ForgetFakes { before, most };
+        self.deps.store.apply(vec![forget]).await?;
+        gio_failpoint::fail_point!("miner.wrote.fakes_forgotten");
+        self.forgot = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Where a hub stands among those that are due.
+    fn place<'a>(&self, hub: &'a VerifiedAnnouncement) -> Due<&'a VerifiedAnnouncement> {
+        let owner = hub.announcement().owner;
+        let is_true = |known: &Known| {
+            let status = known.judgement.status;
+            status >= HubStatus::NotConfirmed && known.wallet == hub.announcement().wallet
+        };
+        Due {
+            hub,
+            is_known: self.known.get(&owner).is_some_and(is_true),
+            lot: self.lots.hash_one(owner),
+        }
     }
 
     /// Everybody but fakes is judged anew: something was paid, or was not.
@@ -132,12 +184,15 @@ impl Discovery {
         known.stale || !same || known.at.elapsed() >= holds
     }
 
-    async fn judge(&mut self, hub: &VerifiedAnnouncement) -> Result<(), StoreError> {
+    /// Returns whether the chain answered.
+    async fn judge(&mut self, hub: &VerifiedAnnouncement) -> Result<bool, StoreError> {
         let (said, wallet) = (announced(hub), hub.announcement().wallet);
         if self.is_paying(said.owner, wallet).await? {
-            return Ok(());
+            return Ok(true);
         }
-        let judgement = match self.ask(&said, wallet).await? {
+        let asked = self.ask(&said, wallet).await?;
+        let is_answered = asked.is_ok();
+        let judgement = match asked {
             Ok(judgement) => judgement,
             Err(failure) => {
                 observe::hub_not_judged(wallet, &failure);
@@ -147,13 +202,17 @@ impl Discovery {
         };
         let row = row_of(hub, &judgement);
         let before = self.deps.store.hub(wallet, said.owner).await?;
+        let was_known = before.is_some();
         if before.is_none_or(|before| is_news(&before, &row)) {
             observe::hub_judged(wallet, &row.name, &judgement);
             let console = self.deps.console;
             console.hub(&row.name, wallet, row.net_price, &judgement);
         }
-        self.deps.store.apply(vec![Change::Hub(row)]).await?;
-        gio_failpoint::fail_point!("miner.wrote.hub");
+        // Of a stranger whom the chain says nothing of there is nothing to remember.
+        if row.status != HubStatus::Unknown || was_known {
+            self.deps.store.apply(vec![Change::Hub(row)]).await?;
+            gio_failpoint::fail_point!("miner.wrote.hub");
+        }
         let known = Known {
             wallet,
             judgement,
@@ -162,7 +221,7 @@ impl Discovery {
             said,
         };
         self.known.insert(known.said.owner, known);
-        Ok(())
+        Ok(is_answered)
     }
 
     /// While a pull is under way nobody can say what has arrived: the last judgement stands.

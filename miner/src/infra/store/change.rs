@@ -24,8 +24,13 @@ pub enum Change {
     Hub(HubRow),
     /// A hub owed nothing for a moment; remembered for ever.
     HubWasEven(Address),
-    /// Fakes judged before this are of no interest any more.
-    ForgetFakes(UnixSeconds),
+    /// Old fakes are of no interest any more, nor are more than so many; who was ever even is remembered.
+    ForgetFakes {
+        /// Judged before this.
+        before: UnixSeconds,
+        /// So many stay, the newest.
+        most: u32,
+    },
     /// A deal was found open; the first order of it may run.
     Deal(Box<DealRow>),
     /// Claims were signed. A rejected one may be replaced, an accepted one never.
@@ -83,9 +88,11 @@ impl Change {
                 let query = sqlx::query(sql).bind(wallet.to_vec());
                 query.execute(connection).await.map(drop)
             }
-            Self::ForgetFakes(before) => {
-                let sql = "DELETE FROM hubs WHERE status = 'fake' AND judged_at < ?";
-                let query = sqlx::query(sql).bind(int(before.0));
+            Self::ForgetFakes { before, most } => {
+                let sql = "DELETE FROM hubs WHERE status = 'fake' AND was_even = 0 AND (judged_at < ? OR (wallet, owner) IN
+                    (SELECT wallet, owner FROM hubs WHERE status = 'fake' AND was_even = 0
+                     ORDER BY judged_at DESC, wallet, owner LIMIT -1 OFFSET ?))";
+                let query = sqlx::query(sql).bind(int(before.0)).bind(most);
                 query.execute(connection).await.map(drop)
             }
             Self::Deal(deal) => write_deal(&deal, connection).await,

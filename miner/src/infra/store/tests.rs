@@ -379,6 +379,34 @@ async fn a_thousand_promises_take_the_room_of_a_few_and_are_all_counted() {
     assert_eq!(promised(&db).await, Gio::from_units(500_500), "said again");
 }
 
+#[tokio::test]
+async fn old_fakes_are_forgotten_and_so_are_too_many() {
+    let db = fresh().await;
+    let fake = |number: u8| HubRow {
+        owner: gio_protocol::Address::repeat_byte(number),
+        judged_at: NOW.after(number.into()),
+        ..hub(HubStatus::Fake)
+    };
+    // One that was true once, and even.
+    db.apply(Change::Hub(HubRow {
+        status: HubStatus::Checked,
+        ..fake(1)
+    }))
+    .await;
+    db.apply(Change::HubWasEven(WALLET)).await;
+    for number in 1..=9 {
+        db.apply(Change::Hub(fake(number))).await;
+    }
+    let left = async |before, most| {
+        db.apply(Change::ForgetFakes { before, most }).await;
+        let hubs = db.store.hubs().await.unwrap();
+        hubs.iter().map(|hub| hub.owner[0]).collect::<Vec<u8>>()
+    };
+    assert_eq!(left(NOW.after(4), 100).await, [1, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(left(NOW, 2).await, [1, 8, 9], "the newest");
+    assert!(db.store.totals(WALLET).await.unwrap().was_even);
+}
+
 /// Transactions in the write-ahead log since its last checkpoint: frames of the log's salts that end one, which say how
 /// many pages the database has then (<https://www.sqlite.org/fileformat2.html#walformat>).
 fn commits(path: &std::path::Path) -> usize {
