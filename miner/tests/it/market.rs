@@ -86,10 +86,15 @@ impl Market {
 
     /// The same with a miner that would run a thousand PU on credit.
     pub(crate) async fn trusting() -> (Self, Session) {
+        Self::trusting_with(config()).await
+    }
+
+    /// The same, with another config.
+    pub(crate) async fn trusting_with(config: MinerConfig) -> (Self, Session) {
         let exposure_initial = Gio::from_units(1_000 * NET_PRICE);
         Self::open_with(MinerConfig {
             exposure_initial,
-            ..config()
+            ..config
         })
         .await
     }
