@@ -129,6 +129,7 @@ impl Engine {
     ) -> Result<Outcome, RunError> {
         let provable = program.version() == MachineVersion::Provable;
         InputImage::decode(input_image)?;
+        program.check_bounds(input_image.len() as u64, limits)?;
         if limits.pages_max > self.inner.config.pages_max {
             return Err(RunError::PagesBeyondEngine {
                 wanted: limits.pages_max,
@@ -136,9 +137,6 @@ impl Engine {
             });
         }
         if program.pages_min() > u64::from(limits.pages_max) {
-            if provable {
-                return Err(RunError::Bounds);
-            }
             let empty = World::Wasi(Box::new(Wasi::new(InputImage::default(), limits)));
             return outcome(Status::Trap, 0, 0, empty.into_output()?);
         }

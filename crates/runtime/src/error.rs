@@ -52,8 +52,8 @@ pub enum RunError {
         available: u32,
     },
     /// No machine runs the unit: it is refused at signing (docs/step-machine.md section 9).
-    #[error("the program begins with more pages than the unit may use")]
-    Bounds,
+    #[error("no machine can run the unit")]
+    Bounds(#[from] gio_machine::state::BoundsError),
     /// All instances of the engine are running.
     #[error("all instances are in use")]
     Busy,

@@ -2,16 +2,20 @@
 
 use std::sync::{Arc, OnceLock};
 
+use gio_machine::state::{
+    BoundsError, DealDepths, ProgramHeader, UnitLimits as Bounded, check_bounds,
+};
 use gio_machine::{
     COUNTER_EXPORT, PAGES_EXPORT, PrepareLimits, SHIM_MEMORY_EXPORT, STACK_EXPORT, START_EXPORT,
     prepare, prepare_provable,
 };
-use gio_protocol::{B256, keccak256};
+use gio_protocol::{B256, MachineParams, keccak256};
 use wasmtime::{InstancePre, Linker, Module};
 
 use crate::cache::{DiskCache, Key};
 use crate::error::LoadError;
 use crate::host::{Exports, Host};
+use crate::limits::UnitLimits;
 
 /// Which rules a program runs by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +35,8 @@ pub struct Program {
 struct Inner {
     version: MachineVersion,
     root: B256,
+    /// Of machine version 1, what the step machine begins with.
+    header: Option<ProgramHeader>,
     pages_min: u64,
     fast: Build,
     exact: Vec<u8>,
@@ -63,16 +69,18 @@ impl Program {
         disk: Option<&DiskCache>,
     ) -> Result<Self, LoadError> {
         let limits = PrepareLimits::default();
-        let (builds, root) = match version {
-            MachineVersion::Metered => (prepare(module, &limits)?, hash),
+        let (builds, root, header) = match version {
+            MachineVersion::Metered => (prepare(module, &limits)?, hash, None),
             MachineVersion::Provable => {
                 let provable = prepare_provable(module, &limits)?;
-                (provable.builds, provable.program.root())
+                let header = *provable.program.header();
+                (provable.builds, header.hash(), Some(header))
             }
         };
         let inner = Inner {
             version,
             root,
+            header,
             pages_min: builds.pages_min,
             fast: Build::new(&builds.fast, version, linker, disk)?,
             exact: builds.exact,
@@ -103,6 +111,32 @@ impl Program {
             fast: self.inner.fast.hash,
             exact: exact.map_or_else(|| keccak256(&self.inner.exact), |build| build.hash),
         }
+    }
+
+    /// Whether a step machine can run the unit (docs/step-machine.md section 9); version 0 has no such bounds.
+    pub(crate) fn check_bounds(
+        &self,
+        input_length: u64,
+        limits: &UnitLimits,
+    ) -> Result<(), BoundsError> {
+        let Some(header) = &self.inner.header else {
+            return Ok(());
+        };
+        let unit = Bounded {
+            // No bound is about the root or the seed.
+            input_root: B256::ZERO,
+            input_length,
+            cu_limit: limits.cu_limit,
+            pages_max: limits.pages_max,
+            output_max: limits.output_max,
+            unit_seed: limits.unit_seed,
+        };
+        let deal = DealDepths {
+            input_depth: MachineParams::IMAGE_DEPTH,
+            output_depth: MachineParams::IMAGE_DEPTH,
+            clock_start: limits.clock_start,
+        };
+        check_bounds(header, &unit, &deal)
     }
 
     pub(crate) fn pages_min(&self) -> u64 {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gio_content::image::{InputImage, OutputImage};
 use gio_protocol::Status;
 use gio_runtime::{Engine, EngineConfig, Outcome, RunControl, RunError, UnitLimits};
-use support::{LIMITS, engine, input, output, run_wat};
+use support::{LIMITS, engine, input, output, run, run_wat};
 
 /// Writes `times` times a byte to standard output, `write` of them at once.
 fn writer(write: u32, times: u32) -> String {
@@ -159,6 +159,68 @@ fn r21_a_trap_costs_what_the_exact_build_counts() {
     let data = r#"(module (memory 1) (data (i32.const 65536) "x") (func (export "_start")))"#;
     let outcome = run_wat(data, &LIMITS);
     assert_eq!((outcome.status, outcome.cu), (Status::Trap, 0));
+}
+
+#[test]
+fn r20_charges_are_what_the_protocol_says() {
+    let cases = [
+        // Marks are free, reached or not; so is what cannot be reached.
+        ("block nop loop nop end end", 2),
+        ("i32.const 1 if nop else nop nop end", 3),
+        ("i32.const 0 if nop else nop nop end", 4),
+        ("block br 0 nop nop end", 1),
+        ("nop unreachable", 2),
+        // By the size.
+        ("i32.const 0 i32.const 7 i32.const 17 memory.fill", 4 + 3),
+        ("i32.const 0 i32.const 40 i32.const 16 memory.copy", 4 + 2),
+        ("i32.const 0 i32.const 0 i32.const 3 memory.init 0", 4 + 1),
+        ("i32.const 2 memory.grow drop", 3 + 2 * 1024),
+        ("i32.const -1 memory.grow drop", 3 + 65_536 * 1024),
+        // Calls of the host.
+        ("call $yield drop", 2 + 100),
+        ("i32.const 0 i32.const 9 call $random drop", 4 + 100 + 9 * 8),
+        // Two strings of two bytes, a NUL and a pointer for each.
+        ("i32.const 0 i32.const 64 call $args drop", 4 + 100 + 2),
+        (
+            "i32.const 3 i32.const 0 i32.const 17 call $remove drop",
+            5 + 100 + 3,
+        ),
+    ];
+    let image = input(&["ab", "cd"]);
+    for (body, cu) in cases {
+        let wasm = wat::parse_str(format!(
+            r#"(module
+            (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+            (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "path_unlink_file" (func $remove (param i32 i32 i32) (result i32)))
+            (memory (export "memory") 1) (data "abc")
+            (func (export "_start") {body}))"#
+        ))
+        .unwrap();
+        assert_eq!(run(&wasm, &image, &LIMITS).cu, cu, "{body}");
+        let enough = with(|limits| limits.cu_limit = cu);
+        assert_eq!(run(&wasm, &image, &enough).cu, cu, "{body}");
+        let short = run(&wasm, &image, &with(|limits| limits.cu_limit = cu - 1));
+        assert_eq!(short.status, Status::CuExhausted, "{body}");
+    }
+}
+
+#[test]
+fn r20_an_exhausted_unit_has_used_what_it_used_before_the_charge_that_did_not_fit() {
+    // Blocks of 2, 3 and 1.
+    let wat = r#"(module (func (export "_start") i32.const 1 if nop nop nop end nop))"#;
+    for (limit, cu) in [(0, 0), (1, 0), (2, 2), (4, 2), (5, 5)] {
+        let outcome = run_wat(wat, &with(|limits| limits.cu_limit = limit));
+        assert_eq!((outcome.status, outcome.cu), (Status::CuExhausted, cu));
+    }
+    // The operator's own block, and its size: what does not fit is not taken in part.
+    let wat = r#"(module (memory 1)
+        (func (export "_start") i32.const 0 i32.const 7 i32.const 800 memory.fill))"#;
+    for (limit, cu) in [(3, 0), (4, 4), (103, 4)] {
+        let outcome = run_wat(wat, &with(|limits| limits.cu_limit = limit));
+        assert_eq!((outcome.status, outcome.cu), (Status::CuExhausted, cu));
+    }
 }
 
 fn controlled(wat: &str, control: &RunControl, limits: &UnitLimits) -> Result<Outcome, RunError> {

@@ -6,7 +6,7 @@ mod support;
 use gio_content::image::InputImage;
 use gio_machine::{PrepareLimits, prepare, prepare_provable};
 use gio_protocol::{Status, keccak256};
-use gio_runtime::{BuildHashes, MachineVersion, UnitLimits};
+use gio_runtime::{BuildHashes, MachineVersion, RunControl, RunError, UnitLimits};
 use support::machine::{run_everywhere, run_provable, run_version};
 use support::{LIMITS, engine, input, output};
 
@@ -202,5 +202,43 @@ fn no_loop_runs_without_end() {
         let wasm = wat::parse_str(text).unwrap();
         let outcome = run_everywhere(&wasm, &InputImage::default(), &limits);
         assert_eq!(outcome.status, Status::CuExhausted, "{body}");
+    }
+}
+
+/// What a court values at zero never gets a result here either.
+#[test]
+fn r20_a_unit_outside_the_machines_bounds_has_no_outcome() {
+    let wasm = wat::parse_str(r#"(module (memory 3) (func (export "_start")))"#).unwrap();
+    let image = InputImage::default().encode().unwrap();
+    let program = engine()
+        .load_version(&wasm, MachineVersion::Provable)
+        .unwrap();
+    let run = |change: fn(&mut UnitLimits)| {
+        let mut limits = LIMITS;
+        change(&mut limits);
+        engine().run(&program, &image, &limits, &RunControl::none())
+    };
+    let inside: [fn(&mut UnitLimits); 5] = [
+        |limits| limits.cu_limit = 2,
+        |limits| limits.cu_limit = 1 << 45,
+        |limits| limits.pages_max = 3,
+        |limits| limits.output_max = 128 << 20,
+        |limits| limits.output_max = 0,
+    ];
+    for change in inside {
+        run(change).unwrap();
+    }
+    let outside: [(fn(&mut UnitLimits), &str); 5] = [
+        (|limits| limits.cu_limit = 0, "CU limit"),
+        (|limits| limits.cu_limit = 1, "CU limit"),
+        (|limits| limits.cu_limit = (1 << 45) + 1, "CU limit"),
+        (|limits| limits.pages_max = 2, "pages max"),
+        (|limits| limits.output_max = (128 << 20) + 1, "output max"),
+    ];
+    for (change, expected) in outside {
+        match run(change) {
+            Err(RunError::Bounds(error)) => assert_eq!(error.what, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
     }
 }
