@@ -19,6 +19,8 @@
 //! every round enters leaves looking to that one. What a branch may pass over is in no round for certain, wherever
 //! the branch stands: a round may go back to the head from the arm of an `if`, or out of a loop inside.
 
+use std::collections::BTreeSet;
+
 use wasmparser::Operator;
 
 use crate::blocks::Charge;
@@ -62,6 +64,8 @@ pub(crate) fn fold(
         seen: Vec::new(),
         labels: vec![Vec::new()],
         frames: vec![Frame::default()],
+        loops: Vec::new(),
+        skipped: BTreeSet::new(),
         current: None,
         ahead: Vec::new(),
         unpaid: Vec::new(),
@@ -97,6 +101,10 @@ struct Folder<'l> {
     labels: Vec<Place>,
     /// Open blocks; the first is the function.
     frames: Vec<Frame>,
+    /// Which of the frames are loops, ascending: hostile nesting is deep, and every call asks.
+    loops: Vec<usize>,
+    /// Which of the frames have a branch to their label that passes over what is left of them.
+    skipped: BTreeSet<usize>,
     /// The charge that what comes next would be folded into.
     current: Option<Index>,
     /// Charges outside the open blocks that what follows the blocks may be folded into.
@@ -135,8 +143,6 @@ struct Frame {
     shared: bool,
     /// For a loop, whether something in every round looks.
     looked: bool,
-    /// Whether a branch to this frame's label passes over what is left of it.
-    skipped: bool,
     /// For a loop, whether every round of the loop around it comes by what looks in it: its head, or what `looked` is
     /// about.
     certain: bool,
@@ -169,9 +175,9 @@ impl Folder<'_> {
             None => {
                 self.current = Some(charge);
                 if self.totals[charge].loop_head
-                    && let Some(innermost) = self.loop_at_or_before(self.frames.len())
+                    && let Some(innermost) = self.loop_before(self.frames.len())
                 {
-                    let around = self.loop_at_or_before(innermost);
+                    let around = self.loop_before(innermost);
                     let shared = around.is_some_and(|around| self.frames[around].head.is_none());
                     let frame = &mut self.frames[innermost];
                     (frame.head, frame.shared) = (Some(charge), shared);
@@ -185,22 +191,29 @@ impl Folder<'_> {
     fn in_every_round(&self, of: usize, here: Option<Index>) -> bool {
         let frame = &self.frames[of];
         let at_head = frame.head.is_some() && frame.head == here && !frame.shared;
-        at_head && self.frames[of..].iter().all(|frame| !frame.skipped)
+        at_head && !self.skips_from(of)
     }
 
-    fn loop_at_or_before(&self, end: usize) -> Option<usize> {
-        self.frames[..end].iter().rposition(|frame| frame.is_loop)
+    /// Whether a branch may pass over what is left of that frame or of one inside it.
+    fn skips_from(&self, frame: usize) -> bool {
+        self.skipped.last().is_some_and(|skipped| *skipped >= frame)
+    }
+
+    /// The innermost loop among the first so many frames.
+    fn loop_before(&self, end: usize) -> Option<usize> {
+        let loops = self.loops.partition_point(|frame| *frame < end);
+        self.loops[..loops].last().copied()
     }
 
     /// Whether every round of the loop around the one at that frame, which enters it, also comes by here.
     fn still_certain(&self, inner: usize) -> bool {
-        let around = self.loop_at_or_before(inner).unwrap_or(0);
-        self.frames[inner].certain && self.frames[around..].iter().all(|frame| !frame.skipped)
+        let around = self.loop_before(inner).unwrap_or(0);
+        self.frames[inner].certain && !self.skips_from(around)
     }
 
     /// A loop has ended by which every round of the one around it comes.
     fn rely_on_inner(&mut self) {
-        if let Some(around) = self.loop_at_or_before(self.frames.len()) {
+        if let Some(around) = self.loop_before(self.frames.len()) {
             let certain = self.still_certain(around);
             let around = &mut self.frames[around];
             (around.looked, around.certain) = (true, certain);
@@ -209,7 +222,7 @@ impl Folder<'_> {
 
     /// A call follows here: if every round of the innermost loop comes by, it looks for the loop.
     fn offer_call(&mut self) -> bool {
-        let Some(innermost) = self.loop_at_or_before(self.frames.len()) else {
+        let Some(innermost) = self.loop_before(self.frames.len()) else {
             return false;
         };
         if !self.in_every_round(innermost, self.current) {
@@ -274,8 +287,11 @@ impl Folder<'_> {
         if pushed {
             self.ahead.extend(outside);
         }
-        let around = self.loop_at_or_before(self.frames.len());
+        let around = self.loop_before(self.frames.len());
         let certain = around.is_some_and(|around| self.in_every_round(around, outside));
+        if is_loop {
+            self.loops.push(self.frames.len());
+        }
         self.frames.push(Frame {
             outside,
             pushed,
@@ -297,11 +313,13 @@ impl Folder<'_> {
         let Some(frame) = self.frames.pop() else {
             return;
         };
+        self.skipped.remove(&self.frames.len());
         if frame.pushed {
             self.ahead.pop();
         }
         self.current = frame.outside;
         if frame.is_loop {
+            self.loops.pop();
             if frame.looked
                 && let Some(head) = frame.head
             {
@@ -330,7 +348,8 @@ impl Folder<'_> {
 
     fn branch(&mut self, at: usize, op: &Op<'_>, depth: usize) {
         self.skip_to(depth);
-        let around = self.frames.iter().rev().position(|frame| frame.is_loop);
+        let innermost = self.loop_before(self.frames.len());
+        let around = innermost.map(|frame| self.frames.len() - 1 - frame);
         // Only a branch without values has room for giving back.
         match around {
             Some(around) if depth > around && op.pops == 1 => self.see_branch(at, depth),
@@ -340,8 +359,7 @@ impl Folder<'_> {
 
     /// A branch to the label of that frame, from here.
     fn skip_to(&mut self, depth: usize) {
-        let target = self.frames.len() - 1 - depth;
-        self.frames[target].skipped = true;
+        self.skipped.insert(self.frames.len() - 1 - depth);
     }
 
     fn see_branch(&mut self, at: usize, depth: usize) {
