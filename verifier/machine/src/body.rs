@@ -8,7 +8,7 @@ use wasmparser::{
 use crate::blocks::Costs;
 use crate::error::{Place, PrepareError, check_size};
 use crate::features;
-use crate::limits::{LOOP_COMPLEXITY, PrepareLimits, frame_slots};
+use crate::limits::{Counts, PrepareLimits, frame_slots};
 
 /// An operator that some execution may reach, and how many operands it takes and leaves.
 #[derive(Debug)]
@@ -62,8 +62,7 @@ pub(crate) fn decode<'a>(
         limits,
         operands_max: 0,
         branch_targets: 0,
-        loops: 0,
-        branches: 0,
+        counts: Counts::default(),
         dead_blocks: 0,
     };
     let decoded = decoder.run(body)?;
@@ -78,8 +77,7 @@ struct Decoder<'l> {
     limits: &'l PrepareLimits,
     operands_max: u32,
     branch_targets: u32,
-    loops: u32,
-    branches: u32,
+    counts: Counts,
     /// How many blocks are open that began in dead code.
     dead_blocks: u32,
 }
@@ -155,11 +153,20 @@ impl Decoder<'_> {
     fn count(&mut self, operator: &Operator<'_>) -> Result<(), PrepareError> {
         let limits = self.limits;
         match operator {
-            Operator::Loop { .. } => self.loops += 1,
+            Operator::LocalGet { .. } | Operator::LocalSet { .. } | Operator::LocalTee { .. } => {
+                self.counts.mentions += 1;
+                return Ok(());
+            }
+            Operator::Loop { .. } => self.counts.loops += 1,
             Operator::Block { .. }
             | Operator::If { .. }
             | Operator::Br { .. }
             | Operator::BrIf { .. } => {}
+            // Their charge becomes a branch.
+            Operator::MemoryGrow { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. } => {}
             Operator::BrTable { targets } => {
                 self.branch_targets = self.branch_targets.saturating_add(targets.len());
                 let max = limits.branch_targets_max;
@@ -167,11 +174,11 @@ impl Decoder<'_> {
             }
             _ => return Ok(()),
         }
-        self.branches += 1;
-        check_size("loops of one function", self.loops, limits.loops_max)?;
+        self.counts.branches += 1;
+        check_size("loops of one function", self.counts.loops, limits.loops_max)?;
         check_size(
             "branches of one function",
-            self.branches,
+            self.counts.branches,
             limits.branches_max,
         )
     }
@@ -210,9 +217,8 @@ impl Decoder<'_> {
             .expect("the validator has accepted a body for this function")
             .unwrap_func();
         let operators = u32::try_from(ops.len()).unwrap_or(u32::MAX);
-        let square = |count: u32| u64::from(count) * u64::from(count);
         Body {
-            complexity: square(self.branches) + LOOP_COMPLEXITY * square(self.loops),
+            complexity: self.counts.complexity(self.validator.len_locals()),
             index: self.index,
             slots: frame_slots(self.validator.len_locals(), self.operands_max, operators),
             params: ty.params().len(),

@@ -42,8 +42,8 @@ pub const ENTRY_CU: u64 = 5;
 
 pub use host::{HOST_MODULE, HostCall};
 pub use limits::{
-    INSTRUCTIONS_MAX, LOOP_COMPLEXITY, NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX,
-    frame_slots,
+    INSTRUCTIONS_MAX, LOCALS_PER_BRANCH, LOOP_COMPLEXITY, LOOP_LOCALS_PER_BRANCH,
+    NATIVE_STACK_BYTES, PrepareLimits, STACK_SLOTS_MAX, frame_slots,
 };
 pub use link::{LIBRARY_PREFIX, LIBRARY_START, SHIM_MEMORY_EXPORT};
 pub use prepare::{

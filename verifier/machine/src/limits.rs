@@ -20,9 +20,11 @@ pub struct PrepareLimits {
     pub branch_targets_max: u64,
     /// Loops of one function; compilers need time quadratic in them.
     pub loops_max: u64,
-    /// Operators of one function that branch or are branched to; the same holds for them, on a smaller scale.
+    /// Operators of one function that branch or are branched to, and those whose charge by size becomes a branch; the
+    /// same holds for them, on a smaller scale.
     pub branches_max: u64,
-    /// The squares of both, summed over all functions, loops weighing [`LOOP_COMPLEXITY`] times as much.
+    /// What functions cost a compiler beside their bytes, summed over all of them: of each, the squares of its branches,
+    /// of its loops, and of what both come to with its locals (see [`LOOP_COMPLEXITY`] and what follows it).
     pub complexity_max: u64,
     /// Elements of the table.
     pub table_elements_max: u64,
@@ -53,6 +55,40 @@ impl Default for PrepareLimits {
 
 /// How much more a loop costs a compiler than another branch: measured at 50 to 80 times in functions of nothing else.
 pub const LOOP_COMPLEXITY: u64 = 64;
+
+/// So many pairs of a loop and a local count as one branch. A compiler may keep every local apart at every loop's head:
+/// 200 loops of 5,000 locals took it most of a minute.
+pub const LOOP_LOCALS_PER_BRANCH: u64 = 8;
+
+/// So many pairs of a branch and a local count as one branch: the same holds for every place where ways meet, but large
+/// interpreters have functions of thousands of branches with hundreds of locals, which are seldom alive at the same place.
+pub const LOCALS_PER_BRANCH: u64 = 256;
+
+/// What is counted of a function that makes it hard to compile.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) loops: u32,
+    pub(crate) branches: u32,
+    /// Operators that read or write a local.
+    pub(crate) mentions: u32,
+}
+
+impl Counts {
+    /// What the function counts for in [`PrepareLimits::complexity_max`].
+    pub(crate) fn complexity(self, locals: u32) -> u64 {
+        let [loops, branches] = [self.loops, self.branches].map(u64::from);
+        let used = u64::from(locals.min(self.mentions));
+        let square = |count: u64| count.saturating_mul(count);
+        square(branches)
+            .saturating_add(LOOP_COMPLEXITY.saturating_mul(square(loops)))
+            .saturating_add(square(loops * used / LOOP_LOCALS_PER_BRANCH))
+            .saturating_add(square(branches * used / LOCALS_PER_BRANCH))
+    }
+}
+
+/// Bytes of one function of a build: what the sandbox's compiler takes. It is fixed for all versions of it, because
+/// it says which programs exist.
+pub(crate) const WRITTEN_BYTES_MAX: u64 = 7_654_321;
 
 /// Instructions of a program: what the deepest code tree holds.
 pub const INSTRUCTIONS_MAX: u64 = 1 << (crate::state::CODE_DEPTH_MAX + 1);

@@ -13,7 +13,7 @@ use crate::emit::fast::{Fast, Paid};
 use crate::emit::{self, Added, Extras, Plan, Writer};
 use crate::error::{PrepareError, check_size};
 use crate::features::{accepted, linked, refusal};
-use crate::limits::{INSTRUCTIONS_MAX, PrepareLimits};
+use crate::limits::{INSTRUCTIONS_MAX, PrepareLimits, WRITTEN_BYTES_MAX};
 use crate::link::{Linking, link, with_shim};
 use crate::lower::{Lowered, Scope, lower};
 use crate::program::{Origin, Program};
@@ -285,18 +285,23 @@ impl Code {
         for nth in 0..functions.list.len() {
             let (body, lowered) = functions.costed(nth, scope.as_ref())?;
             code.lowered.extend(lowered);
-            code.add(body, source, &calls);
+            code.add(body, source, &calls)?;
         }
         let added = source.added();
         for nth in 0..code.extras.copies.len() {
             let function = code.extras.copies[nth];
             let body = functions.decode((function - added.imports) as usize)?;
-            code.add_copy(body, source);
+            code.add_copy(body, source)?;
         }
         Ok(code)
     }
 
-    fn add<'a>(&mut self, body: Body<'a>, source: &mut Source<'_>, calls: &Calls<'a>) {
+    fn add<'a>(
+        &mut self,
+        body: Body<'a>,
+        source: &mut Source<'_>,
+        calls: &Calls<'a>,
+    ) -> Result<(), PrepareError> {
         let added = source.added();
         let (charges, mut heads) = blocks::find(&body);
         let mut plan = Plan {
@@ -311,6 +316,7 @@ impl Code {
             slots: plan.body.slots,
         };
         let written = emit::write(&plan, Writer::new(&plan.body, added), &mut exact);
+        check_written(&written)?;
         self.exact.function(&written.function);
         let leaves = inline::leaves(&mut plan.body, calls);
         if !leaves.is_empty() {
@@ -323,10 +329,10 @@ impl Code {
         plan.corrections = folded.corrections;
         let mut fast = Fast::new(&plan, calls, &mut self.extras);
         let written = emit::write(&plan, Writer::new(&plan.body, added), &mut fast);
-        self.add_fast(&written, added);
+        self.add_fast(&written, added)
     }
 
-    fn add_copy(&mut self, body: Body<'_>, source: &mut Source<'_>) {
+    fn add_copy(&mut self, body: Body<'_>, source: &mut Source<'_>) -> Result<(), PrepareError> {
         let added = source.added();
         let plan = Plan {
             tight: Vec::new(),
@@ -337,15 +343,26 @@ impl Code {
             body,
         };
         let written = emit::write(&plan, Writer::new(&plan.body, added), &mut Paid);
-        self.add_fast(&written, added);
+        self.add_fast(&written, added)
     }
 
-    fn add_fast(&mut self, written: &emit::Written, added: Added) {
+    fn add_fast(&mut self, written: &emit::Written, added: Added) -> Result<(), PrepareError> {
+        check_written(written)?;
         if !written.hints.is_empty() {
             let index = added.imports + 1 + self.fast.len();
             self.hints
                 .function_hints(index, written.hints.iter().copied());
         }
         self.fast.function(&written.function);
+        Ok(())
     }
+}
+
+/// What instrumentation adds can be many times what it is added to.
+fn check_written(written: &emit::Written) -> Result<(), PrepareError> {
+    check_size(
+        "bytes of one function as it is compiled",
+        written.function.byte_len() as u64,
+        WRITTEN_BYTES_MAX,
+    )
 }

@@ -1,7 +1,7 @@
 //! What `prepare` refuses, by name.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use gio_machine::{PrepareError, PrepareLimits, WasiCall, prepare};
+use gio_machine::{PrepareError, PrepareLimits, WasiCall, prepare, prepare_provable};
 use proptest::prelude::*;
 use wasm_encoder::{
     CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, Module,
@@ -235,6 +235,147 @@ fn sizes_are_bounded_and_refused_at_once() {
             matches!(refused, PrepareError::TooLarge { what, .. } if what == expected),
             "{expected}: {refused}"
         );
+    }
+}
+
+/// `_start`, and a function with that body and so many locals, all of which it reads and writes.
+fn with_locals(count: usize, ty: &str, body: &str) -> Vec<u8> {
+    wat::parse_str(format!(
+        r#"(module (global $c (mut i32) (i32.const 0)) (func (export "_start"))
+        (func (local {}) {body}))"#,
+        format!("{ty} ").repeat(count)
+    ))
+    .unwrap()
+}
+
+fn every_local(count: usize) -> String {
+    let each = |local| format!("(local.set {local} (local.get {local}))");
+    (0..count).map(each).collect()
+}
+
+fn nested_loops(count: usize, inside: &str) -> String {
+    let ends = " (br_if 0 (global.get $c)))".repeat(count);
+    "(loop ".repeat(count) + inside + &ends
+}
+
+/// A compiler may keep every local apart wherever ways meet: small modules that would take it minutes.
+#[test]
+fn locals_times_loops_and_branches_are_bounded() {
+    let (few, many) = (every_local(1_000), every_local(5_000));
+    let arms = |count| "(if (global.get $c) (then))".repeat(count);
+    let refused = [
+        with_locals(5_000, "f64", &nested_loops(200, &many)),
+        with_locals(5_000, "i32", &nested_loops(200, &many)),
+        with_locals(1_000, "f64", &nested_loops(1_990, &few)),
+        // Alive all through the loops, which do not mention them.
+        with_locals(
+            5_000,
+            "i32",
+            &format!("{many}{}{many}", nested_loops(200, "")),
+        ),
+        with_locals(5_000, "i32", &(arms(4_000) + &many)),
+    ];
+    for wasm in refused {
+        for refusal in [
+            prepare(&wasm, &PrepareLimits::default()).err(),
+            prepare_provable(&wasm, &PrepareLimits::default()).err(),
+        ] {
+            assert!(
+                matches!(refusal, Some(PrepareError::TooLarge { what, .. }) if what == "complexity of all functions"),
+                "{refusal:?}"
+            );
+        }
+    }
+    let accepted = [
+        with_locals(5_000, "i32", &nested_loops(90, &many)),
+        // Locals that nothing mentions cost nothing.
+        with_locals(
+            10_000,
+            "f64",
+            &nested_loops(1_990, "(local.set 0 (local.get 1))"),
+        ),
+        with_locals(1_000, "i32", &(arms(12_000) + &few)),
+    ];
+    for wasm in accepted {
+        prepare(&wasm, &PrepareLimits::default()).unwrap();
+    }
+}
+
+/// What [`PrepareLimits::complexity_max`] says, as docs/protocol.md section 10 has it.
+#[test]
+fn complexity_is_the_sum_that_the_protocol_names() {
+    let body = format!(
+        "{}(drop (local.get 0))",
+        nested_loops(3, "(br_if 0 (local.tee 9 (local.get 1)))")
+    );
+    let wasm = with_locals(2_000, "i32", &(body + &every_local(1_000)));
+    let (branches, loops, used) = (3 + 4_u64, 3_u64, 2_000_u64);
+    let complexity = branches.pow(2)
+        + 64 * loops.pow(2)
+        + (loops * used / 8).pow(2)
+        + (branches * used / 256).pow(2);
+    let with = |complexity_max| PrepareLimits {
+        complexity_max,
+        ..PrepareLimits::default()
+    };
+    prepare(&wasm, &with(complexity)).unwrap();
+    assert_eq!(
+        prepare(&wasm, &with(complexity - 1)),
+        Err(PrepareError::TooLarge {
+            what: "complexity of all functions",
+            found: complexity,
+            max: complexity - 1
+        })
+    );
+}
+
+/// Metering makes such a function 14 times as long; the sandbox's compiler takes none above a length, and would take
+/// minutes.
+#[test]
+fn functions_too_long_for_the_compiler_once_metered_are_refused() {
+    let grown = |times| {
+        let globals = "(global (mut i32) (i32.const 0))".repeat(9_900);
+        let locals = "i32 ".repeat(300);
+        let grow = "(drop (memory.grow (i32.const 0)))".repeat(times);
+        let text = format!(
+            r#"(module (memory (export "memory") 1) {globals}
+            (func (export "_start") (local {locals}) {grow}))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    let refusal = |wasm: &[u8], limits: &PrepareLimits| {
+        let refused = [
+            prepare(wasm, limits).err(),
+            prepare_provable(wasm, limits).err(),
+        ];
+        refused.map(|error| match error {
+            Some(PrepareError::TooLarge { what, .. }) => what,
+            Some(other) => panic!("{other}"),
+            None => "nothing",
+        })
+    };
+    let default = PrepareLimits::default();
+    let branches = "branches of one function";
+    assert_eq!(refusal(&grown(30_001), &default), [branches; 2]);
+    let lax = PrepareLimits {
+        branches_max: u64::MAX,
+        complexity_max: u64::MAX,
+        ..default
+    };
+    let written = "bytes of one function as it is compiled";
+    assert_eq!(refusal(&grown(104_000), &lax), ["nothing", written]);
+    // What is accepted is what the compiler's validator takes.
+    let features = wasmparser::WasmFeatures::default() | wasmparser::WasmFeatures::MULTI_MEMORY;
+    let validates = |wasm: &[u8]| {
+        wasmparser::Validator::new_with_features(features)
+            .validate_all(wasm)
+            .unwrap();
+    };
+    let metered = prepare(&grown(30_000), &default).unwrap();
+    let provable = prepare_provable(&grown(29_000), &default).unwrap().builds;
+    for builds in [metered, provable, prepare(&grown(104_000), &lax).unwrap()] {
+        validates(&builds.fast);
+        validates(&builds.exact);
     }
 }
 

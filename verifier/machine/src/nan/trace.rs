@@ -18,7 +18,7 @@ const WORK_MIN: usize = 1 << 20;
 
 /// The flow of all floats, unless following them takes too long.
 pub(super) fn trace(body: &Body<'_>) -> Option<Flow> {
-    let mut tracer = Tracer::new(body);
+    let mut tracer = Tracer::new(body)?;
     for (at, op) in body.ops.iter().enumerate() {
         tracer.step(at, op);
         if tracer.work == 0 {
@@ -68,7 +68,9 @@ struct Frame {
 }
 
 impl<'b> Tracer<'b> {
-    fn new(body: &'b Body<'_>) -> Self {
+    fn new(body: &'b Body<'_>) -> Option<Self> {
+        let mut work = WORK_MIN.max(WORK_PER_OPERATOR * body.ops.len());
+        let written = written(body, &mut work)?;
         let mut flow = Flow::new();
         let is_float = |ty: &ValType| matches!(ty, ValType::F32 | ValType::F64);
         // Declared locals begin as zero.
@@ -79,7 +81,7 @@ impl<'b> Tracer<'b> {
                 false => EXACT,
             }
         });
-        Self {
+        Some(Self {
             flow,
             stack: Vec::new(),
             frames: vec![Frame::default()],
@@ -88,9 +90,9 @@ impl<'b> Tracer<'b> {
             dead: false,
             loops: 0,
             types: &body.locals,
-            written: written(body).into_iter(),
-            work: WORK_MIN.max(WORK_PER_OPERATOR * body.ops.len()),
-        }
+            written: written.into_iter(),
+            work,
+        })
     }
 
     fn step(&mut self, at: usize, op: &Op<'_>) {
@@ -354,8 +356,8 @@ impl<'b> Tracer<'b> {
     }
 }
 
-/// The float locals that each loop writes, in order of the loops.
-fn written(body: &Body<'_>) -> Vec<Vec<u32>> {
+/// The float locals that each loop writes, in order of the loops, unless that takes too much of the work.
+fn written(body: &Body<'_>, work: &mut usize) -> Option<Vec<Vec<u32>>> {
     let mut found: Vec<Vec<u32>> = Vec::new();
     // For every open block, which loop it is, if it is one.
     let mut frames: Vec<Option<usize>> = vec![None];
@@ -372,6 +374,7 @@ fn written(body: &Body<'_>) -> Vec<Vec<u32>> {
             Operator::End => {
                 if let Some(Some(index)) = frames.pop() {
                     let locals = open.pop().unwrap_or_default();
+                    *work = work.checked_sub(locals.len())?;
                     found[index] = locals.iter().copied().collect();
                     if let Some(outer) = open.last_mut() {
                         outer.extend(locals);
@@ -388,7 +391,7 @@ fn written(body: &Body<'_>) -> Vec<Vec<u32>> {
             _ => {}
         }
     }
-    found
+    Some(found)
 }
 
 fn is_float(types: &[ValType], local: u32) -> bool {
