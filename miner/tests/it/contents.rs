@@ -9,6 +9,16 @@ use crate::market::{Market, config, eventually};
 
 /// As many contents as a miner fetches of one hub at a time.
 const PLACES: u32 = 4;
+/// Bytes of an input: so many that a miner would wait for it longer than a test waits for anything.
+const INPUT_BYTES: usize = 1 << 20;
+
+/// A job of `units` with large inputs, the same ones every time.
+fn job(units: u32) -> Job {
+    let mut job = Job::new(ECHO, 0);
+    let arg = |unit: u32| format!("unit {unit} {}", "x".repeat(INPUT_BYTES));
+    job.args = (0..units).map(arg).collect();
+    job
+}
 
 /// A market with a second hub, which promises inputs and never sends them.
 struct Slow {
@@ -29,7 +39,7 @@ impl Slow {
         hub.announce(NET_PRICE).await;
         market.start_miner(config()).await;
         let (good, session) = (market.hub.session().await, hub.session().await);
-        let deal = Job::new(ECHO, PLACES as usize + 1).deal(hub.wallet);
+        let deal = job(PLACES + 1).deal(hub.wallet);
         market.open_deal(&deal);
         hub.serve(&deal.module);
         Self {
@@ -63,11 +73,9 @@ impl Slow {
 async fn a_hub_that_sends_nothing_keeps_no_other_hub_waiting() {
     let mut slow = Slow::start().await;
     slow.take_all_places().await;
-    // Inputs are named by their bytes; this one is nobody else's.
-    let other = PLACES + 2;
-    let deal = Job::new(ECHO, other as usize + 1).deal(slow.market.hub.wallet);
+    let deal = Job::new(ECHO, 1).deal(slow.market.hub.wallet);
     slow.market.open_deal(&deal);
-    let (order, input) = deal.order_by_ref(other);
+    let (order, input) = deal.order_by_ref(0);
     slow.market.hub.serve(&input);
     slow.good.assign(vec![order]).await;
     assert_eq!(slow.good.done().await.len(), 1);
@@ -78,7 +86,7 @@ async fn the_same_content_does_not_wait_for_another_hub() {
     let mut slow = Slow::start().await;
     slow.take_all_places().await;
     // The slow hub's input is this one's.
-    let deal = Job::new(ECHO, 1).deal(slow.market.hub.wallet);
+    let deal = job(1).deal(slow.market.hub.wallet);
     slow.market.open_deal(&deal);
     let (order, input) = deal.order_by_ref(0);
     let (_, same) = slow.deal.order_by_ref(0);
