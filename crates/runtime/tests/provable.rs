@@ -228,7 +228,8 @@ fn r20_a_unit_outside_the_machines_bounds_has_no_outcome() {
     for change in inside {
         run(change).unwrap();
     }
-    let outside: [(fn(&mut UnitLimits), &str); 5] = [
+    type Change = fn(&mut UnitLimits);
+    let outside: [(Change, &str); 5] = [
         (|limits| limits.cu_limit = 0, "CU limit"),
         (|limits| limits.cu_limit = 1, "CU limit"),
         (|limits| limits.cu_limit = (1 << 45) + 1, "CU limit"),
