@@ -24,9 +24,9 @@ pub(crate) use refusal::Refusal;
 
 /// Attempts at one question while the node is away: a restart of a local node takes about half a second, which
 /// the pauses between four attempts (0.1, 0.2, 0.4 s) span.
-const ATTEMPTS_MAX: u32 = 4;
+pub(crate) const ATTEMPTS_MAX: u32 = 4;
 /// The first of those pauses; each further one is twice as long.
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE_FIRST: Duration = Duration::from_millis(100);
 
 /// First pause between questions for a receipt: a development node mines at once.
 const POLL_FIRST: Duration = Duration::from_millis(20);
@@ -111,7 +111,7 @@ impl Rpc {
 
     /// Asks until there is an answer, a refusal or the deadline.
     ///
-    /// Everything asked here may be asked twice: questions change nothing, and a signed transaction counts once.
+    /// Everything asked here may be asked twice, and only the last answer counts: questions change nothing.
     pub(crate) async fn ask<P, R>(&self, method: &'static str, params: P) -> Result<R, ChainError>
     where
         P: RpcSend + Clone,
@@ -145,6 +145,20 @@ impl Rpc {
             pause *= 2;
             attempt += 1;
         }
+    }
+
+    /// Asks one time, without a deadline.
+    pub(crate) async fn ask_once<P, R>(
+        &self,
+        method: &'static str,
+        params: P,
+    ) -> Result<R, ChainError>
+    where
+        P: RpcSend,
+        R: RpcRecv,
+    {
+        let answer = self.client.request::<P, R>(method, params).await;
+        answer.map_err(|error| classify(method, error))
     }
 
     pub(crate) async fn chain_id(&self) -> Result<u64, ChainError> {

@@ -8,6 +8,7 @@
 
 mod fees;
 mod flight;
+mod publish;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,6 +27,7 @@ use tokio::time::sleep;
 
 use self::fees::Fees;
 use self::flight::Flight;
+use self::publish::Published;
 use crate::error::{ChainError, ConnectError, SendError};
 use crate::rpc::{Refusal, Rpc};
 
@@ -48,16 +50,6 @@ pub(crate) struct Order {
 struct Signed {
     hash: B256,
     raw: String,
-}
-
-/// What became of a publication.
-enum Published {
-    /// The node has it.
-    Taken,
-    /// No answer: the node may have it.
-    Unknown,
-    /// The node does not want it.
-    Refused { refusal: Refusal, message: String },
 }
 
 /// The sender of one account.
@@ -212,33 +204,6 @@ impl Sender {
             },
             _ => SendError::Rejected { message },
         }
-    }
-
-    /// Hands a signed transaction to the node.
-    async fn publish(&self, signed: &Signed) -> Published {
-        let sent: Result<B256, ChainError> = self
-            .rpc
-            .ask("eth_sendRawTransaction", (signed.raw.clone(),))
-            .await;
-        let message = match sent {
-            Ok(_) => return Published::Taken,
-            Err(ChainError::Refused { message, .. }) => message,
-            // Some nodes run a transaction before they take it.
-            Err(ChainError::Reverted(reason)) => reason.to_string(),
-            Err(error) => {
-                tracing::warn!(tx = %signed.hash, %error, "a transaction may or may not have arrived");
-                return Published::Unknown;
-            }
-        };
-        let refusal = Refusal::of(&message);
-        // "Nonce too low" is also what a node says about a transaction that it took a moment ago and that is mined:
-        // the first answer was lost on the way.
-        let taken = refusal == Refusal::Known
-            || refusal == Refusal::NonceUsed && self.rpc.receipt(signed.hash).await.is_some();
-        if taken {
-            return Published::Taken;
-        }
-        Published::Refused { refusal, message }
     }
 
     pub(crate) async fn count(&self, at: BlockNumberOrTag) -> Result<u64, ChainError> {

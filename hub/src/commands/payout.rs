@@ -277,9 +277,17 @@ async fn post(
             }
             Err(error) => error,
         };
-        // What may still be mined is decided with a barrier; everything else certainly was not posted.
+        // What may still be mined is decided with a barrier, here or by the next run; everything else certainly was not
+        // posted.
         match &error {
             SendError::Unresolved { .. } => return Err(told(error, "")),
+            SendError::Rejected { .. } => {
+                let error = told(
+                    error,
+                    "not known yet: the node may have taken the payout earlier",
+                );
+                return Err(error.hint("run the same command again; it looks at the chain first"));
+            }
             SendError::NonceConflict { .. } if attempt < ATTEMPTS_MAX => {
                 attempt += 1;
                 settle_doubts(chain, plan.wallet, leaves).await?;

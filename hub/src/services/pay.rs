@@ -240,8 +240,9 @@ async fn pay(hub: &Hub, row: &PayoutRow) -> Result<(), PayError> {
             Ok(complete(hub, row, tx.hash).await?)
         }
         Err(error) => {
-            if !may_be_mined(&error) {
-                hub.store.drop_payout(row.id, noted.last()).await?;
+            let nonce = noted.last();
+            if nonce.is_none() || is_over(&error) {
+                hub.store.drop_payout(row.id, nonce).await?;
             }
             Err(match error.revert() {
                 Some(RevertReason::FreeBalanceTooLow { .. }) => {
@@ -287,23 +288,10 @@ impl Noted {
     }
 }
 
-/// Whether a transaction that failed like this may be on its way all the same.
-fn may_be_mined(error: &SendError) -> bool {
-    match error {
-        // The second is certain for one honest node; behind a load balancer a barrier decides.
-        // What is withheld may have been written down all the same, or is another process's by now.
-        SendError::Unresolved { .. }
-        | SendError::NonceConflict { .. }
-        | SendError::Withheld { .. } => true,
-        SendError::Reverted(_)
-        | SendError::RevertedOnChain { .. }
-        | SendError::Rpc(_)
-        | SendError::KeyMissing
-        | SendError::InsufficientGas { .. }
-        | SendError::FeeTooHigh { .. }
-        | SendError::WrongChain { .. }
-        | SendError::Rejected { .. } => false,
-    }
+/// Whether a payment that has a nonce has failed for good: only a mined transaction proves it. Of every other failure,
+/// also of a node's refusal, a barrier decides; without a nonce nothing was sent.
+fn is_over(error: &SendError) -> bool {
+    matches!(error, SendError::RevertedOnChain { .. })
 }
 
 async fn complete(hub: &Hub, row: &PayoutRow, tx: B256) -> Result<(), StoreError> {

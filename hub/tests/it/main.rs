@@ -13,6 +13,9 @@ mod miners;
 mod operate;
 mod outage;
 mod people;
+#[allow(dead_code, reason = "the chain's own tests use the rest")]
+#[path = "../../../crates/evm/tests/it/proxy.rs"]
+mod proxy;
 mod refusals;
 mod restart;
 mod support;

@@ -1,6 +1,7 @@
 //! Killed and started again: nothing is lost, nothing is paid twice.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use alloy::providers::Provider;
@@ -9,9 +10,11 @@ use gio_evm::{Chain, SendError, TxInfo};
 use gio_hub::domain::payout::due;
 use gio_hub::infra::store::{PayoutRow, Store};
 use gio_protocol::{Address, Gio, UnixSeconds, gross_of_net};
+use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::proxy::Answer;
 use crate::support::{Buyer, FakeMiner, Market, Signed, gio, job, until};
 
 #[tokio::test]
@@ -147,6 +150,24 @@ async fn a_payment_that_was_mined_and_not_recorded_is_not_made_again() {
     let store = market.store().await;
     let sent = send(market.chain.clone(), store, market.wallet, row).await;
     sent.unwrap();
+    pays_once(&market, &row).await;
+}
+
+/// The node took the payment, the answer was lost, and the second attempt met a full pool.
+#[tokio::test]
+async fn a_payment_that_was_taken_and_then_refused_is_not_made_again() {
+    let market = Market::start().await;
+    let row = stopped_before_paying(&market).await;
+    let proxy = market.proxy().await;
+    let (miner, attempts) = (format!("{:x}", row.miner), AtomicUsize::new(0));
+    proxy.on("eth_sendRawTransaction", move |_, params| {
+        let is_payment = params[0].as_str().unwrap().contains(&miner);
+        match is_payment.then(|| attempts.fetch_add(1, Ordering::SeqCst)) {
+            Some(0) => Answer::ForwardAndHangUp,
+            Some(1) => Answer::Error(json!({"code": -32000, "message": "txpool is full"})),
+            _ => Answer::Forward,
+        }
+    });
     pays_once(&market, &row).await;
 }
 

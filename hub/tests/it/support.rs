@@ -25,6 +25,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use crate::proxy::Proxy;
+
 pub(crate) use buyer::{Buyer, Signed, job, module};
 pub(crate) use miner::{FakeMiner, Given, hello, large_output, output, refused};
 
@@ -143,6 +145,17 @@ impl Market {
     /// Anvil's own interface.
     pub(crate) fn node(&self) -> RootProvider<Ethereum> {
         RootProvider::new_http(self.anvil.endpoint_url())
+    }
+
+    /// From its next start on, the hub talks to the chain through this.
+    pub(crate) async fn proxy(&self) -> Proxy {
+        let proxy = Proxy::start(self.anvil.endpoint()).await;
+        let path = self.home().config_path();
+        let config = std::fs::read_to_string(&path).unwrap();
+        let changed = config.replace(&self.anvil.endpoint(), &proxy.url());
+        assert_ne!(changed, config);
+        std::fs::write(&path, changed).unwrap();
+        proxy
     }
 
     /// Block time moves on.

@@ -7,7 +7,8 @@ use alloy::rpc::types::{BlockId, BlockNumberOrTag, TransactionReceipt};
 use tokio::time::Instant;
 
 use super::fees::Fees;
-use super::{Order, Published, Sender, Signed};
+use super::publish::Published;
+use super::{Order, Sender, Signed};
 use crate::error::{ChainError, SendError};
 use crate::revert::RevertReason;
 use crate::rpc::Poll;

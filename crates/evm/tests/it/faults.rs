@@ -86,6 +86,47 @@ async fn a_lost_answer_does_not_pay_twice() {
     assert_eq!(market.balances(&[TO]).await, [gio("3")]);
 }
 
+/// The node took the transaction, the answer was lost, and what is heard next is a refusal: by a full pool, by another node
+/// behind the same address, or of the nonce before the receipt can be seen.
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_does_not_pay_twice() {
+    let market = Market::start_unregistered().await;
+    let timing = Timing {
+        stuck_after: Duration::from_millis(200),
+        ..Timing::default()
+    };
+    let (proxy, chain) = through_proxy(&market, timing).await;
+    let refusals: [fn() -> Answer; 4] = [
+        || Answer::Error(json!({"code": -32000, "message": "txpool is full"})),
+        || Answer::Error(json!({"code": -32000, "message": "replacement transaction underpriced"})),
+        || Answer::Error(json!({"code": -32000, "message": "insufficient funds for gas"})),
+        || Answer::Status(403),
+    ];
+    for (n, refusal) in (1..).zip(refusals) {
+        proxy.on("eth_sendRawTransaction", move |nth, _| match nth {
+            0 => Answer::ForwardAndHangUp,
+            1 => refusal(),
+            _ => Answer::Forward,
+        });
+        chain.send_gio(TO, gio("1")).await.unwrap();
+        assert_eq!(
+            market.balances(&[TO]).await,
+            [Gio::from_units(n * gio("1").units())]
+        );
+    }
+    // A node that knows the nonce before the receipt.
+    proxy.on("eth_sendRawTransaction", |nth, _| match nth {
+        0 => Answer::ForwardAndHangUp,
+        _ => Answer::Forward,
+    });
+    proxy.on("eth_getTransactionReceipt", |nth, _| match nth {
+        0 => Answer::Result(json!(null)),
+        _ => Answer::Forward,
+    });
+    chain.send_gio(TO, gio("1")).await.unwrap();
+    assert_eq!(market.balances(&[TO]).await, [gio("5")]);
+}
+
 /// Every attempt to publish fails; following the transaction publishes it again, under the same nonce.
 #[tokio::test]
 async fn a_transaction_that_never_arrived_is_published_again() {
