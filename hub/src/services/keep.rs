@@ -24,6 +24,10 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
     let mut heard = Instant::now();
     while !hub.stop.is_cancelled() && hub.store.is_shared() {
         let asked = Instant::now();
+        // A process that was frozen has lost its leases, although it may renew what nobody took.
+        if asked - heard >= SILENT_MAX {
+            return Err(StoreError::Silent);
+        }
         match timeout(SILENT_MAX, hub.store.keep_leases()).await {
             Ok(Ok(())) => heard = asked,
             Ok(Err(error)) => observe::retrying("renewing leases", &error),

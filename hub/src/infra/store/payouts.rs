@@ -1,10 +1,12 @@
 //! Payments to miners: intended before they are sent, completed afterwards.
 
 use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Store, StoreError, address, amount, deal_id, fixed, number, signed, small, unsigned};
+use super::{
+    Role, Store, StoreError, address, amount, deal_id, fixed, number, signed, small, unsigned,
+};
 use crate::domain::payout::{Account, Due};
 use crate::domain::stage::Stage;
 
@@ -57,7 +59,8 @@ impl Store {
         rows.iter().map(read_account).collect()
     }
 
-    /// Writes down a payment that is about to be sent. `None` if another one to this miner is under way.
+    /// Writes down a payment that is about to be sent. `None` if another one to this miner is under way, or the account
+    /// is not as it was read, or the payer is another process: this one may have been frozen since, while another paid.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -68,20 +71,27 @@ impl Store {
         from_block: u64,
         at: UnixSeconds,
     ) -> Result<Option<PayoutRow>, StoreError> {
-        let row = sqlx::query(
-            "INSERT INTO payouts (deal_id, miner, cu, units, net, gross, from_block, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+        let query = format!(
+            "INSERT INTO payouts (deal_id, miner, cu, units, net, gross, from_block, at) SELECT $1, $2, $3, $4, $5, $6, $7, $8 \
+             WHERE (SELECT COALESCE(SUM(net), 0) FROM payouts p WHERE p.deal_id = $1 AND p.miner = $2) = $9{} \
              ON CONFLICT DO NOTHING RETURNING *",
-        )
-        .bind(of.deal.0.as_slice())
-        .bind(of.miner.as_slice())
-        .bind(signed(of.account.cu.0))
-        .bind(i64::from(of.units))
-        .bind(signed(due.net.units()))
-        .bind(signed(due.gross.units()))
-        .bind(signed(from_block))
-        .bind(signed(at.0))
-        .fetch_optional(&self.pool)
-        .await?;
+            self.holds_role().unwrap_or_default()
+        );
+        let query = sqlx::query(AssertSqlSafe(query))
+            .bind(of.deal.0.as_slice())
+            .bind(of.miner.as_slice())
+            .bind(signed(of.account.cu.0))
+            .bind(i64::from(of.units))
+            .bind(signed(due.net.units()))
+            .bind(signed(due.gross.units()))
+            .bind(signed(from_block))
+            .bind(signed(at.0))
+            .bind(signed(of.account.paid.units()));
+        let query = match self.holder() {
+            Some(holder) => query.bind(Role::Payer.name()).bind(holder),
+            None => query,
+        };
+        let row = query.fetch_optional(&self.pool).await?;
         gio_failpoint::fail_point!("hub.wrote.payout");
         row.map(|row| read_payout(&row)).transpose()
     }

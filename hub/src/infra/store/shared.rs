@@ -64,6 +64,15 @@ impl Store {
         self.is_shared().then_some(free)
     }
 
+    /// The condition, with a role's name as parameter 10 and this process as parameter 11, that this process has the role
+    /// until the statement's end.
+    pub(super) fn holds_role(&self) -> Option<String> {
+        let holds = format!(
+            " AND EXISTS (SELECT 1 FROM leases WHERE name = $10 AND holder = $11 AND until >= {NOW} FOR SHARE)"
+        );
+        self.is_shared().then_some(holds)
+    }
+
     /// Counters of a deal another process works on, from what it has written down.
     ///
     /// # Errors
@@ -263,7 +272,7 @@ impl Store {
 }
 
 impl Role {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Payer => "payer",
         }

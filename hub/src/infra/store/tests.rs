@@ -498,6 +498,21 @@ async fn one_payment_to_a_miner_is_under_way_at_a_time() {
 }
 
 #[tokio::test]
+async fn an_account_that_was_read_before_another_process_paid_it_is_not_paid_again() {
+    let (dir, store) = fresh().await;
+    let deal = sign(&store, 1).await.id;
+    accept(&store, deal, &[0], miner(1)).await;
+    let stale = store.accounts().await.unwrap()[0];
+    let due = due(&stale.account).unwrap().unwrap();
+    let other = reopened(&dir).await;
+    let row = other.intend_payout(&stale, due, 5, NOW).await.unwrap();
+    let tx = B256::repeat_byte(1);
+    other.complete_payout(row.unwrap().id, tx).await.unwrap();
+    let again = store.intend_payout(&stale, due, 5, NOW).await.unwrap();
+    assert_eq!(again, None);
+}
+
+#[tokio::test]
 async fn a_payment_is_sent_only_under_the_nonce_in_the_books() {
     let (_dir, store) = fresh().await;
     let deal = sign(&store, 1).await.id;

@@ -20,6 +20,10 @@ use crate::infra::store::{PayoutRow, StoreError};
 /// once, twice over.
 const GAP_MAX: usize = 2 * super::PAYMENTS_MAX;
 
+/// Blocks searched below the one a payment was written down at: a reorganisation may have moved it there. What else lies
+/// there is in the books.
+const REORG_BLOCKS: u64 = 64;
+
 /// Completes the payments that were made and forgets those that were not.
 pub(super) async fn settle(hub: &Hub, rows: &[PayoutRow]) -> Result<(), PayError> {
     let is_sent = |row: &&PayoutRow| row.nonce.is_some();
@@ -56,7 +60,8 @@ async fn barrier(hub: &Hub, nonce: u64) -> Result<u64, PayError> {
 
 /// The transaction that made a payment: the wallet approved this gross to this miner, for no other payment in the books.
 async fn find(hub: &Hub, row: &PayoutRow, until: u64) -> Result<Option<B256>, PayError> {
-    let logs = hub.chain.wallet_events(hub.wallet, row.from_block, until);
+    let since = row.from_block.saturating_sub(REORG_BLOCKS);
+    let logs = hub.chain.wallet_events(hub.wallet, since, until);
     for log in logs.await? {
         let is_same = matches!(log.event, WalletEvent::PaymentApproved { miner, gross, .. }
             if miner == row.miner && gross == row.gross);

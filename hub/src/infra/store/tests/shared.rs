@@ -127,6 +127,27 @@ async fn one_process_pays_at_a_time() {
 }
 
 #[tokio::test]
+async fn only_the_payer_writes_a_payment_down() {
+    let Some((one, other)) = two().await else {
+        return;
+    };
+    let deal = sign(&one, 1).await.id;
+    assert!(one.set_stage(deal, Stage::Open, "", NOW).await.unwrap());
+    assert_eq!(one.take_deals(true, 0).await.unwrap(), 1);
+    one.write_work(&work(deal, 0), NOW).await.unwrap();
+    let account = one.accounts().await.unwrap()[0];
+    let due = due(&account.account).unwrap().unwrap();
+    let intend = async |store: &Store| store.intend_payout(&account, due, 5, NOW).await.unwrap();
+    assert_eq!(intend(&one).await, None, "nobody has the role");
+    assert!(one.hold(Role::Payer).await.unwrap());
+    assert_eq!(intend(&other).await, None, "another has it");
+    let_leases_end(&one).await;
+    assert_eq!(intend(&one).await, None, "it is over");
+    assert!(other.hold(Role::Payer).await.unwrap());
+    assert!(intend(&other).await.is_some());
+}
+
+#[tokio::test]
 async fn turns_of_processes_exclude_each_other() {
     let Some((one, other)) = two().await else {
         return;
