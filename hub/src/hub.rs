@@ -112,6 +112,11 @@ pub struct Notes {
     pub waiting_for_pay: Shared<BTreeSet<Address>>,
     /// Whether a miner is connected to this process.
     pub has_miners: AtomicBool,
+    /// Deals the dispatcher has.
+    pub on_board: Shared<BTreeSet<DealId>>,
+    /// Held from a look at a deal's stage until the dispatcher has the deal, and from a deal's leaving the board until its
+    /// end is written down: a deal that is over never comes to the board.
+    pub board: tokio::sync::Mutex<()>,
     /// Held from the look at the free balance to the signature on disk.
     pub promise: tokio::sync::Mutex<()>,
     /// Miners that are here while a deal with a court is: their bonds decide what they get (R15).

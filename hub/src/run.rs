@@ -121,6 +121,12 @@ impl RunningHub {
         Ok(running)
     }
 
+    /// What the hub's services share.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
     /// Where the hub listens.
     #[must_use]
     pub fn listen_addrs(&self) -> Vec<Multiaddr> {

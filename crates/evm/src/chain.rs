@@ -17,7 +17,7 @@ use std::sync::Arc;
 use alloy::primitives::TxKind;
 use alloy::rpc::types::{BlockId, BlockNumberOrTag, TransactionReceipt};
 use alloy::sol_types::SolCall;
-use gio_protocol::{Address, B256, Domain, U256};
+use gio_protocol::{Address, B256, Domain, U256, UnixSeconds};
 
 use crate::bindings::{GioToken, HubFactory};
 use crate::deployment::Deployment;
@@ -114,6 +114,17 @@ impl Chain {
     /// [`ChainError`].
     pub async fn head(&self) -> Result<BlockHead, ChainError> {
         self.inner.rpc.block(BlockNumberOrTag::Latest).await
+    }
+
+    /// The time the next block would have, as far as the node says: that of its pending block, and the newest block's of a
+    /// node without one. Deadlines are compared with it (F5).
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn next_time(&self) -> Result<UnixSeconds, ChainError> {
+        let newest = self.head().await?.time;
+        let pending = self.inner.rpc.pending_time().await?;
+        Ok(pending.map_or(newest, |pending| pending.max(newest)))
     }
 
     /// The newest block with `confirmations` blocks after it; the first block while the chain is shorter.

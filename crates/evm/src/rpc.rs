@@ -87,6 +87,11 @@ struct HeadJson {
     timestamp: U64,
 }
 
+#[derive(Debug, Deserialize)]
+struct TimeJson {
+    timestamp: U64,
+}
+
 impl Rpc {
     pub(crate) fn new(url: &str, timing: Timing) -> Result<Self, ConnectError> {
         let invalid = || ConnectError::UrlInvalid(url.to_owned());
@@ -178,6 +183,18 @@ impl Rpc {
             hash: head.hash,
             time: UnixSeconds(head.timestamp.to()),
         })
+    }
+
+    /// The time of the block the node is building; `None` if it builds none. Such a block has no hash yet.
+    pub(crate) async fn pending_time(&self) -> Result<Option<UnixSeconds>, ChainError> {
+        let asked = (BlockNumberOrTag::Pending, false);
+        let block: Result<Option<TimeJson>, ChainError> =
+            self.ask("eth_getBlockByNumber", asked).await;
+        match block {
+            Ok(block) => Ok(block.map(|block| UnixSeconds(block.timestamp.to()))),
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
     pub(crate) async fn code(&self, at: Address) -> Result<Bytes, ChainError> {

@@ -18,6 +18,7 @@ pub struct DealView<'a> {
     pub is_confirmed: bool,
     /// The buyer cancelled; claims of units given out before are taken until then (R10).
     pub cancelled_until: Option<UnixSeconds>,
+    /// Of a posted deal; `None` if a reorganisation took the posting back.
     pub window_end: Option<UnixSeconds>,
 }
 
@@ -40,8 +41,7 @@ pub enum Step {
     Wait,
 }
 
-/// The step for a deal at `now`, the later of block time and the hub's clock: whether a deadline has really passed is
-/// for the contract to say (F5), which a step that comes too early finds out without cost.
+/// The step for a deal at `now`, as the contracts count time (F5): a clock that is wrong must not end a deal.
 #[must_use]
 pub fn next_step(deal: &DealView<'_>, now: UnixSeconds) -> Step {
     let due = deal.terms.deliver_by;
@@ -55,12 +55,16 @@ pub fn next_step(deal: &DealView<'_>, now: UnixSeconds) -> Step {
         }
         Stage::Open | Stage::Running if !deal.is_on_board => Step::Begin,
         Stage::Assembling => Step::Post,
-        Stage::Posted if deal.window_end.is_some_and(|end| now >= end) => Step::Settle,
-        Stage::Posted if deal.is_confirmed => Step::Confirm,
+        Stage::Posted => match deal.window_end {
+            None if now > due => Step::Refund,
+            None => Step::Post,
+            Some(end) if now >= end => Step::Settle,
+            Some(_) if deal.is_confirmed => Step::Confirm,
+            Some(_) => Step::Wait,
+        },
         Stage::Signed
         | Stage::Open
         | Stage::Running
-        | Stage::Posted
         | Stage::Settled
         | Stage::Refunded
         | Stage::Cancelled
@@ -152,20 +156,25 @@ mod tests {
             };
             next_step(&view, UnixSeconds(5_000))
         };
-        assert_eq!(step(false, None), Step::Wait);
         assert_eq!(step(false, Some(5_001)), Step::Wait);
         assert_eq!(
             step(false, Some(5_000)),
             Step::Settle,
             "the first second of anyone's"
         );
-        assert_eq!(step(true, None), Step::Confirm);
         assert_eq!(step(true, Some(5_001)), Step::Confirm);
         assert_eq!(
             step(true, Some(4_000)),
             Step::Settle,
             "needs no signature any more"
         );
+    }
+
+    #[test]
+    fn a_posting_that_was_taken_back_is_posted_again_while_there_is_time() {
+        assert_eq!(steps(Stage::Posted, 1_500), (Step::Post, Step::Post));
+        assert_eq!(steps(Stage::Posted, 2_000), (Step::Post, Step::Post));
+        assert_eq!(steps(Stage::Posted, 2_001), (Step::Refund, Step::Refund));
     }
 
     #[test]

@@ -160,6 +160,10 @@ pub(crate) fn chain_reorganised(block: u64) {
     warn!(block, "the chain was reorganised; reading again");
 }
 
+pub(crate) fn posting_taken_back(deal: DealId) {
+    warn!(%deal, "a reorganisation took the posted result back; it is posted again");
+}
+
 pub(crate) fn cleaned(contents: usize, deals: u64) {
     debug!(contents, deals, "dropped contents nobody needs");
 }

@@ -42,7 +42,6 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
         hub: Arc::clone(&hub),
         steps: JoinSet::new(),
         busy: BTreeSet::new(),
-        begun: BTreeSet::new(),
         cancelled: BTreeMap::new(),
         resting: BTreeMap::new(),
         alone_since: None,
@@ -69,8 +68,6 @@ struct Steward {
     steps: JoinSet<(DealId, Step, Result<Done, StepError>)>,
     /// Deals with a step under way.
     busy: BTreeSet<DealId>,
-    /// Deals the dispatcher has.
-    begun: BTreeSet<DealId>,
     /// Deals whose buyers cancelled, and until when their claims are taken.
     cancelled: BTreeMap<DealId, UnixSeconds>,
     /// Steps that failed, or whose effect is still on its way, and until when they are not tried again.
@@ -89,11 +86,11 @@ impl Steward {
         self.resting.retain(|_, (_, until)| *until > now);
         let deals = self.hub.store.deals_to_carry(self.hub.now()).await?;
         let known: BTreeSet<DealId> = deals.iter().map(|deal| deal.id).collect();
-        self.begun.retain(|deal| known.contains(deal));
+        let on_board = &self.hub.notes.on_board;
+        on_board.lock().retain(|deal| known.contains(deal));
         self.cancelled = self.hub.store.cancelled_until().await?;
-        if self.hub.store.is_shared() {
-            self.stop_cancelled().await;
-        }
+        self.stop_cancelled().await;
+        let now = self.time(&deals).await;
         for deal in deals {
             if self.steps.len() >= STEPS_MAX {
                 break;
@@ -101,13 +98,31 @@ impl Steward {
             if self.busy.contains(&deal.id) {
                 continue;
             }
-            let step = next_step(&self.view(&deal), self.hub.now());
+            let step = next_step(&self.view(&deal), now);
             let resting = self.resting.get(&deal.id).map(|(resting, _)| *resting);
             if step != Step::Wait && resting != Some(step) {
                 self.start(deal, step);
             }
         }
         Ok(())
+    }
+
+    /// The time deadlines are judged by. Block time of a chain without news lies back, and the machine's clock may be wrong:
+    /// where the two lead to different steps, the node says which time the next block would have.
+    async fn time(&self, deals: &[DealRow]) -> UnixSeconds {
+        let (block, clock) = (self.hub.head.borrow().time, self.hub.now());
+        let is_doubtful = |deal: &DealRow| {
+            let view = self.view(deal);
+            next_step(&view, block) != next_step(&view, clock)
+        };
+        if !deals.iter().any(is_doubtful) {
+            return block;
+        }
+        match timeout(PULSE, self.hub.chain.next_time()).await {
+            Ok(Ok(next)) => next.max(block),
+            // Without the chain nothing could be posted or settled anyway.
+            Ok(Err(_)) | Err(_) => block,
+        }
     }
 
     /// Where several processes are one hub: deals are taken where their units can run, and given back where they cannot.
@@ -118,12 +133,14 @@ impl Steward {
             false => self.alone_since.or(Some(now)),
         };
         if self.alone_since.is_some_and(|since| now - since >= ALONE) {
-            let idle: Vec<DealId> = self.begun.difference(&self.busy).copied().collect();
+            let idle: Vec<DealId> = {
+                let on_board = self.hub.notes.on_board.lock();
+                on_board.difference(&self.busy).copied().collect()
+            };
             for deal in idle {
                 if !close(&self.hub, deal).await {
                     return Ok(());
                 }
-                self.begun.remove(&deal);
                 self.hub.store.release_deal(deal).await?;
             }
         }
@@ -135,15 +152,20 @@ impl Steward {
         Ok(())
     }
 
-    /// A buyer may have told another process that it wants no more of a deal that is on the board here.
+    /// A buyer may have told another process that it wants no more of a deal that is on the board here, or told this one
+    /// while the deal was on its way there.
     async fn stop_cancelled(&self) {
-        for deal in self
-            .cancelled
-            .keys()
-            .filter(|deal| self.begun.contains(deal))
-        {
+        let cancelled: Vec<DealId> = {
+            let on_board = self.hub.notes.on_board.lock();
+            let cancelled = self.cancelled.keys();
+            cancelled
+                .filter(|deal| on_board.contains(deal))
+                .copied()
+                .collect()
+        };
+        for deal in cancelled {
             let (answer, _) = oneshot::channel();
-            let question = Question::Stop(*deal);
+            let question = Question::Stop(deal);
             // When the hub stops, nothing is given out any more anyway.
             let _ = self
                 .hub
@@ -157,7 +179,7 @@ impl Steward {
         DealView {
             stage: deal.stage,
             terms: &deal.terms,
-            is_on_board: self.begun.contains(&deal.id),
+            is_on_board: self.hub.notes.on_board.lock().contains(&deal.id),
             is_confirmed: deal.confirmation.is_some(),
             cancelled_until: self.cancelled.get(&deal.id).copied(),
             window_end: deal.posted.and_then(|posted| posted.window_end),
@@ -180,10 +202,7 @@ impl Steward {
         self.busy.remove(&deal);
         let mut rest = REST;
         match result {
-            Ok(Done::Begun) => {
-                self.begun.insert(deal);
-                return Ok(());
-            }
+            Ok(Done::Begun) => return Ok(()),
             Ok(Done::Sent) => {}
             Err(StepError::Store(error)) => return Err(error),
             Err(error) if error.is_too_early() => observe::too_early(step.name(), deal, &error),
@@ -206,5 +225,9 @@ impl Steward {
 pub(crate) async fn close(hub: &Hub, deal: DealId) -> bool {
     let (done, closed) = oneshot::channel();
     let sent = hub.dispatcher.send(Command::Close { deal, done }).await;
-    sent.is_ok() && closed.await.is_ok()
+    let is_closed = sent.is_ok() && closed.await.is_ok();
+    if is_closed {
+        hub.notes.on_board.lock().remove(&deal);
+    }
+    is_closed
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gio_evm::{BlockHead, ChainError, WalletEvent, WalletLog};
-use gio_protocol::{B256, DealId, UnixSeconds};
+use gio_protocol::{B256, DealId, DealStage, UnixSeconds};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -82,6 +82,7 @@ async fn look(hub: &Arc<Hub>, head: &watch::Sender<BlockHead>) -> Result<(), Wat
         true => cursor.block + 1,
         false => {
             observe::chain_reorganised(cursor.block);
+            postings_taken_back(hub).await?;
             cursor.block.saturating_sub(REORG_BLOCKS)
         }
     };
@@ -101,6 +102,18 @@ async fn look(hub: &Arc<Hub>, head: &watch::Sender<BlockHead>) -> Result<(), Wat
         next = last + 1;
     }
     hub.look_at_deals.notify_one();
+    Ok(())
+}
+
+/// Notes which results are on chain no more. Those that are again are found when the events are read again.
+async fn postings_taken_back(hub: &Hub) -> Result<(), WatchError> {
+    for deal in hub.store.deals_in(&[Stage::Posted]).await? {
+        let stage = hub.chain.deal(hub.wallet, deal.id).await?.stage;
+        if matches!(stage, DealStage::None | DealStage::Open) {
+            observe::posting_taken_back(deal.id);
+            hub.store.set_posted(deal.id, None, None).await?;
+        }
+    }
     Ok(())
 }
 
@@ -146,7 +159,7 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
             if own.is_some_and(|own| own != result_root) {
                 observe::foreign_result(id, result_root);
             }
-            hub.store.set_posted(id, tx, window_end).await?;
+            hub.store.set_posted(id, Some(tx), Some(window_end)).await?;
             let message = "the result root is on chain";
             hub.move_on(id, Stage::Posted, message).await?;
         }
@@ -196,6 +209,7 @@ async fn finished(hub: &Hub, id: DealId, stage: Stage, message: &str) -> Result<
     if hub.store.is_held_elsewhere(id).await? {
         return Err(WatchError::Elsewhere);
     }
+    let _board = hub.notes.board.lock().await;
     if !close(hub, id).await {
         return Err(WatchError::Stopping);
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy::providers::ext::AnvilApi;
+use gio_protocol::DealStage;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -129,6 +130,35 @@ async fn a_deal_that_a_reorganisation_moved_below_the_cursor_is_found() {
 }
 
 #[tokio::test]
+async fn a_result_whose_posting_a_reorganisation_took_back_is_posted_again() {
+    let market = Market::start().await;
+    let hub = market.launch().await;
+    let mut buyer = Buyer::start(&market, &hub).await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.submit(&job(1), 1).await;
+    let orders = miner.orders(1).await;
+    let snapshot = market.node().anvil_snapshot().await.unwrap();
+    miner.deliver(vec![miner.result(&orders[0], 100)]).await;
+    market.reaches(deal.id, "posted").await;
+    // The process that counted the transaction that never was.
+    hub.stop().await;
+    assert!(market.node().anvil_revert(snapshot).await.unwrap());
+    market.node().anvil_mine(Some(9), None).await.unwrap();
+    let on_chain = async || market.chain.deal(market.wallet, deal.id).await.unwrap();
+    assert_eq!(on_chain().await.stage, DealStage::Open);
+    let hub = market.launch().await;
+    until("the posting", async || {
+        on_chain().await.stage == DealStage::Posted
+    })
+    .await;
+    buyer.reconnect(&hub).await;
+    let root = on_chain().await.result_root.unwrap();
+    buyer.confirm(deal.id, root).await;
+    market.reaches(deal.id, "settled").await;
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn a_deal_whose_opening_a_reorganisation_took_back_is_posted_once_it_is_open_again() {
     let market = Market::start().await;
     let hub = market.launch().await;
@@ -145,11 +175,7 @@ async fn a_deal_whose_opening_a_reorganisation_took_back_is_posted_once_it_is_op
     miner.accepted().await;
     market.reaches(deal.id, "assembling").await;
     let stage = market.chain.deal(market.wallet, deal.id).await.unwrap();
-    assert_eq!(
-        stage.stage,
-        gio_protocol::DealStage::None,
-        "nobody posts it"
-    );
+    assert_eq!(stage.stage, DealStage::None, "nobody posts it");
     // A connection that has not counted the transaction that never was.
     (_, buyer.chain) = market.account(2).await;
     buyer.open(&deal).await;

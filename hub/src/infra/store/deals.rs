@@ -167,14 +167,15 @@ impl Store {
         Ok(deals)
     }
 
-    /// Deals of this process that are worked on, and posted ones that may be settled, the most urgent first.
+    /// Deals of this process that are worked on, and posted ones that may be settled or must be posted again, the most
+    /// urgent first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn deals_to_carry(&self, now: UnixSeconds) -> Result<Vec<DealRow>, StoreError> {
         let query = format!(
             "SELECT {COLUMNS} FROM deals WHERE ($6 IS NULL OR held_by = $6) AND (stage IN ($1, $2, $3) \
-             OR (stage = $4 AND (confirmation IS NOT NULL OR window_end <= $5))) ORDER BY deliver_by"
+             OR (stage = $4 AND (confirmation IS NOT NULL OR window_end IS NULL OR window_end <= $5))) ORDER BY deliver_by"
         );
         let rows = sqlx::query(AssertSqlSafe(query))
             .bind(Stage::Open.code())
@@ -295,22 +296,25 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers where the result was posted and when its window ends, as the chain says.
+    /// Remembers where the result was posted, if that is known, and when its window ends, as the chain says; no end if
+    /// a reorganisation took the posting back.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn set_posted(
         &self,
         id: DealId,
-        tx: B256,
-        window_end: UnixSeconds,
+        tx: Option<B256>,
+        window_end: Option<UnixSeconds>,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE deals SET posted_tx = $1, window_end = $2 WHERE id = $3")
-            .bind(tx.as_slice())
-            .bind(signed(window_end.0))
-            .bind(id.0.as_slice())
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "UPDATE deals SET posted_tx = COALESCE($1, posted_tx), window_end = $2 WHERE id = $3",
+        )
+        .bind(tx.as_ref().map(|tx| tx.as_slice()))
+        .bind(window_end.map(|end| signed(end.0)))
+        .bind(id.0.as_slice())
+        .execute(&self.pool)
+        .await?;
         gio_failpoint::fail_point!("hub.wrote.posted");
         Ok(())
     }

@@ -260,7 +260,10 @@ async fn a_result_is_written_once_and_where_it_was_posted_beside_it() {
     let found = async || store.deal(deal).await.unwrap().unwrap().posted.unwrap();
     assert_eq!(found().await, posted);
     let place = (B256::repeat_byte(5), NOW.after(60));
-    store.set_posted(deal, place.0, place.1).await.unwrap();
+    store
+        .set_posted(deal, Some(place.0), Some(place.1))
+        .await
+        .unwrap();
     let other = Posted {
         result_root: B256::repeat_byte(9),
         ..posted

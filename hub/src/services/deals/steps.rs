@@ -110,13 +110,22 @@ async fn begin(hub: &Arc<Hub>, deal: &DealRow) -> Result<Done, StepError> {
         ApiError::Store(error) => StepError::Store(error),
         error => StepError::Units(error),
     })?);
+    // The places and the memory may have been a long time coming: meanwhile the deal may have ended.
+    let _board = hub.notes.board.lock().await;
+    let now = hub.store.deal(deal.id).await?;
+    if now.is_none_or(|now| now.stage > Stage::Running) {
+        hub.has_come(deal.id);
+        return Ok(Done::Sent);
+    }
     let restored = hub.store.restored(deal.id).await?;
     let open = Command::Open {
         deal: derived,
         restored,
     };
     let sent = hub.dispatcher.send(open).await;
-    sent.map(|()| Done::Begun).map_err(|_| StepError::Stopping)
+    sent.map_err(|_| StepError::Stopping)?;
+    hub.notes.on_board.lock().insert(deal.id);
+    Ok(Done::Begun)
 }
 
 /// A deal that is nearly due is posted with what there is; with nothing, its deadline refunds it.
@@ -146,12 +155,22 @@ async fn post(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
         }
         assembled => assembled?,
     };
-    if stage(hub, deal).await? == DealStage::Open {
-        let (tree, cu, claims) = (posted.tree_hash, posted.cu_total, posted.claims.root);
-        gio_failpoint::fail_point!("hub.sends.result");
-        hub.chain.post_result(&deal.terms, tree, cu, claims).await?;
-        gio_failpoint::fail_point!("hub.sent.result");
-        observe::result_posted(deal.id, posted.result_root, posted.cu_total);
+    let known = hub.chain.deal(hub.wallet, deal.id).await?;
+    match known.stage {
+        DealStage::Open => {
+            let (tree, cu, claims) = (posted.tree_hash, posted.cu_total, posted.claims.root);
+            gio_failpoint::fail_point!("hub.sends.result");
+            hub.chain.post_result(&deal.terms, tree, cu, claims).await?;
+            gio_failpoint::fail_point!("hub.sent.result");
+            observe::result_posted(deal.id, posted.result_root, posted.cu_total);
+        }
+        // It was not taken back after all: the node that said so lagged behind.
+        DealStage::Posted if deal.stage == Stage::Posted => {
+            hub.store
+                .set_posted(deal.id, None, known.window_end)
+                .await?;
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -234,7 +253,7 @@ async fn confirm(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
     let (Some(posted), Some(signature)) = (deal.posted, &deal.confirmation) else {
         return Ok(());
     };
-    if stage(hub, deal).await? == DealStage::Posted {
+    if is_posted(hub, deal).await? {
         let root = posted.result_root;
         gio_failpoint::fail_point!("hub.sends.confirmation");
         hub.chain.confirm(&deal.terms, root, signature).await?;
@@ -244,7 +263,7 @@ async fn confirm(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
 }
 
 async fn settle(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
-    if stage(hub, deal).await? == DealStage::Posted {
+    if is_posted(hub, deal).await? {
         gio_failpoint::fail_point!("hub.sends.settlement");
         hub.chain.settle(&deal.terms).await?;
         gio_failpoint::fail_point!("hub.sent.settlement");
@@ -263,6 +282,16 @@ async fn refund(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
         gio_failpoint::fail_point!("hub.sent.refund");
     }
     Ok(())
+}
+
+/// Whether the result is still on chain; if a reorganisation took it back, that is written down, and it is posted again.
+async fn is_posted(hub: &Hub, deal: &DealRow) -> Result<bool, StepError> {
+    let stage = stage(hub, deal).await?;
+    if matches!(stage, DealStage::None | DealStage::Open) {
+        observe::posting_taken_back(deal.id);
+        hub.store.set_posted(deal.id, None, None).await?;
+    }
+    Ok(stage == DealStage::Posted)
 }
 
 async fn stage(hub: &Hub, deal: &DealRow) -> Result<DealStage, StepError> {
