@@ -123,7 +123,7 @@ pub struct Limits {
     pub input_mib: u64,
     /// All input images of one job's units together, in MiB: they are hashed before the hub signs.
     pub image_mib: u64,
-    /// Memory for checking jobs and results, in MiB.
+    /// Memory for checking jobs and results, in MiB; one job takes at most half of it.
     pub memory_mib: u64,
     /// Memory for the deals being worked on, in MiB.
     pub deals_mib: u64,
@@ -196,7 +196,7 @@ impl Limits {
             units: self.units,
             input_bytes: mib(self.input_mib),
             image_bytes: mib(self.image_mib),
-            memory_bytes: mib(self.memory_mib),
+            memory_bytes: mib(self.memory_mib) / 2,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Miners that lie, come back, or take what is not theirs.
 
+use std::time::Duration;
+
 use gio_net::blob;
 use gio_net::wire::{Done, Hello, hub_message, miner_message, unit_done};
 use gio_protocol::{Address, Cu};
@@ -125,6 +127,31 @@ async fn an_output_above_the_units_limit_is_refused_without_being_read() {
         rejected.units[0].reason.contains("the unit allows 100000"),
         "{rejected:?}"
     );
+}
+
+/// A disk that is away for a moment is the hub's trouble, not the miner's.
+#[tokio::test]
+async fn a_claim_that_the_hub_cannot_look_at_now_waits() {
+    let (market, hub, mut buyer) = start().await;
+    let mut miner = FakeMiner::start(&market, &hub, 3).await;
+    let deal = buyer.submit(&job(1), 1).await;
+    let order = miner.orders(1).await.remove(0);
+    let bytes = large_output();
+    let uploaded = miner.upload(bytes.clone()).await;
+    let name = format!("{:x}", gio_content::content_root(&bytes));
+    let (file, away) = (
+        market.home.path().join("content").join(name),
+        market.home.path().join("away"),
+    );
+    std::fs::rename(&file, &away).unwrap();
+    let claim = miner.claim(&order, 100, &bytes);
+    miner.deliver(vec![miner.done(&claim, uploaded)]).await;
+    // Long enough for a look at it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(miner.accepted().await.units[0].unit, order.unit);
+    market.reaches(deal.id, "posted").await;
+    hub.stop().await;
 }
 
 #[tokio::test]

@@ -1,4 +1,8 @@
 //! What a miner says: results are checked here before the dispatcher hears of them.
+//!
+//! # Correctness
+//! Only a check of the claim itself makes it false. When the hub cannot look at it, for want of memory or of its disk, the
+//! claim waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +11,8 @@ use std::time::Duration;
 use gio_net::wire::field;
 use gio_net::wire::{Done, Failed, MinerMessage, UnitDone, miner_message, unit_done};
 use gio_protocol::{Claim, DealId, Gio, SignedClaim};
-use tokio::time::timeout;
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Streaming;
 
 use super::Link;
@@ -16,9 +21,10 @@ use crate::domain::bonds::{UNCOVERED, has_court};
 use crate::domain::claims::check_claim;
 use crate::domain::deal::DealInfo;
 use crate::domain::stage::Stage;
+use crate::infra::content::ContentError;
 use crate::infra::memory::Memory;
 use crate::infra::observe;
-use crate::infra::store::{AcceptedClaim, BLOB_BYTES_MAX, LEASE_SECONDS};
+use crate::infra::store::{AcceptedClaim, BLOB_BYTES_MAX, LEASE_SECONDS, StoreError};
 use crate::services::dispatch::{Acceptance, Command, Outcome, ToMiner};
 
 /// Results or failures in one message; more than a miner has places for is a flood.
@@ -33,6 +39,11 @@ const SECOND_LOOK: Duration = Duration::from_millis(200);
 const OUTPUT_COPIES: u64 = 5;
 /// Before the register of miners is asked again that gave no answer.
 const BOND_PAUSE: Duration = Duration::from_secs(1);
+/// How long the hub tries to look at a large output when it lacks the memory or cannot read: after that the session ends,
+/// and the miner brings the claim again.
+const LOAD_PATIENCE: Duration = Duration::from_secs(120);
+/// Between two tries.
+const LOAD_PAUSE: Duration = Duration::from_millis(500);
 /// From the check of a large output to the note that its deal uses it.
 const KEEP_SECONDS: u64 = 3600;
 
@@ -69,6 +80,30 @@ struct Candidate {
     unit: UnitRef,
     deal: Arc<DealInfo>,
     done: UnitDone,
+}
+
+/// Why an output cannot be checked.
+enum NotLoaded {
+    /// The claim is false, for this reason.
+    False(String),
+    /// It is the hub's own trouble, and no fault of the miner's.
+    NotNow(NotNow),
+}
+
+#[derive(Debug, Error)]
+enum NotNow {
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("there is no memory for this output now")]
+    Memory,
+}
+
+impl From<NotNow> for NotLoaded {
+    fn from(error: NotNow) -> Self {
+        Self::NotNow(error)
+    }
 }
 
 impl Link {
@@ -195,7 +230,7 @@ impl Link {
         let mut unknown = self.answer_accepted(units).await?;
         if !unknown.is_empty() {
             // What the session before sent last may be accepted at this moment.
-            tokio::time::sleep(SECOND_LOOK).await;
+            sleep(SECOND_LOOK).await;
             unknown = self.answer_accepted(unknown).await?;
         }
         if unknown.is_empty() {
@@ -284,9 +319,19 @@ impl Link {
     /// A result whose output was uploaded before: one at a time, with memory for it.
     async fn check_large(&self, candidate: Candidate) -> Option<(UnitRef, Outcome)> {
         let unit = candidate.unit;
-        let (output, memory) = match self.load(&candidate).await {
-            Ok(loaded) => loaded,
-            Err(reason) => return Some((unit, self.refused(unit, reason))),
+        let patience = Instant::now() + LOAD_PATIENCE;
+        let (output, memory) = loop {
+            match self.load(&candidate).await {
+                Ok(loaded) => break loaded,
+                Err(NotLoaded::False(reason)) => return Some((unit, self.refused(unit, reason))),
+                Err(NotLoaded::NotNow(error)) => {
+                    observe::retrying("checking a large output", &error);
+                }
+            }
+            if Instant::now() >= patience {
+                return None;
+            }
+            sleep(LOAD_PAUSE).await;
         };
         let link = self.clone();
         let work = move || {
@@ -296,30 +341,30 @@ impl Link {
         tokio::task::spawn_blocking(work).await.ok()
     }
 
-    async fn load(&self, candidate: &Candidate) -> Result<(Vec<u8>, Memory), String> {
+    async fn load(&self, candidate: &Candidate) -> Result<(Vec<u8>, Memory), NotLoaded> {
         let Some(unit_done::Output::OutputRef(content)) = &candidate.done.output else {
-            return Err("no output came".to_owned());
+            return Err(NotLoaded::False("no output came".to_owned()));
         };
-        let root = field::hash("root", &content.root).map_err(|error| error.to_string())?;
+        let root = field::hash("root", &content.root)
+            .map_err(|error| NotLoaded::False(error.to_string()))?;
         let lengths = self.hub.contents.lengths(&[root]).await;
-        let lengths = lengths.map_err(|error| error.to_string())?;
-        let length = lengths.get(&root).copied();
-        let length = length.ok_or_else(|| format!("content {root} is not here"))?;
+        let lengths = lengths.map_err(NotNow::from)?;
+        let Some(length) = lengths.get(&root).copied() else {
+            return Err(NotLoaded::False(format!("content {root} is not here")));
+        };
         let max = candidate.deal.plan.spec().bounds.output_max;
         if length > max {
-            return Err(format!("{length} bytes of output, the unit allows {max}"));
+            let reason = format!("{length} bytes of output, the unit allows {max}");
+            return Err(NotLoaded::False(reason));
         }
         let until = self.hub.now().after(KEEP_SECONDS);
         let kept = self.hub.store.extend_content(root, until).await;
-        kept.map_err(|error| error.to_string())?;
-        let memory = self
-            .hub
-            .memory
-            .take(length.saturating_mul(OUTPUT_COPIES))
-            .await;
-        let memory = memory.ok_or("the hub has no memory for this output now")?;
+        kept.map_err(NotNow::from)?;
+        let bytes = length.saturating_mul(OUTPUT_COPIES);
+        let memory = self.hub.memory.take(bytes).await;
+        let memory = memory.ok_or(NotNow::Memory)?;
         let output = self.hub.contents.get(root).await;
-        Ok((output.map_err(|error| error.to_string())?, memory))
+        Ok((output.map_err(NotNow::from)?, memory))
     }
 
     fn outcome(&self, candidate: &Candidate, output: Vec<u8>) -> (UnitRef, Outcome) {
