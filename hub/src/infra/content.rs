@@ -158,10 +158,33 @@ impl Contents {
         bytes: Vec<u8>,
         until: UnixSeconds,
     ) -> Result<ContentRef, ContentError> {
-        let length = bytes.len() as u64;
-        if self.usage().total.saturating_add(length) > self.inner.bytes_max {
+        self.check_room(bytes.len() as u64)?;
+        self.put_anyway(bytes, until).await
+    }
+
+    /// Refuses what the hub's share of the disk has no room for.
+    ///
+    /// # Errors
+    /// [`ContentError::Full`].
+    pub fn check_room(&self, length: u64) -> Result<(), ContentError> {
+        let is_full = self.usage().total.saturating_add(length) > self.inner.bytes_max;
+        if is_full {
             return Err(self.full());
         }
+        Ok(())
+    }
+
+    /// [`Self::put`], also when the hub's share of the disk is used up: for the few bytes without which work that was
+    /// accepted could not be billed.
+    ///
+    /// # Errors
+    /// [`ContentError`].
+    pub async fn put_anyway(
+        &self,
+        bytes: Vec<u8>,
+        until: UnixSeconds,
+    ) -> Result<ContentRef, ContentError> {
+        let length = bytes.len() as u64;
         let (root, bytes) = blocking(move || (content_root(&bytes), bytes)).await?;
         if bytes.len() <= BLOB_BYTES_MAX {
             let row = ContentRow {

@@ -166,6 +166,10 @@ async fn a_peer_has_an_allowance_and_uploads_leave_half_of_the_disk() {
     }
     let full = contents.put(vec![9; half], NOW).await;
     assert!(matches!(full, Err(ContentError::Full { .. })));
+    assert!(contents.check_room(1).is_err(), "nothing new is signed");
+    // What accepted work is billed with is kept all the same.
+    let kept = contents.put_anyway(vec![9; half], NOW).await.unwrap();
+    assert_eq!(contents.get(kept.root).await.unwrap(), vec![9; half]);
 }
 
 #[tokio::test]

@@ -229,7 +229,7 @@ async fn assemble(hub: &Hub, deal: &DealRow) -> Result<Posted, StepError> {
         .map_err(|_| StoreError::Damaged { column: "cu" })?;
     let claims = hub
         .contents
-        .put(file.to_bytes(), hub.now().after(KEEP_SECONDS))
+        .put_anyway(file.to_bytes(), hub.now().after(KEEP_SECONDS))
         .await?;
     if !hub.store.use_content(claims.root, deal.id).await? {
         return Err(ContentError::Missing(claims.root).into());

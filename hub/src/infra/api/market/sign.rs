@@ -46,6 +46,8 @@ impl Hub {
             return Err(ApiError::Stopping);
         }
         let spec = self.check_cheaply(&terms, &quote, &request)?;
+        // An output that finds no room is work that cannot be billed.
+        self.contents.check_room(spec.bounds.output_max)?;
         self.check_buyer_funds(&terms).await?;
         let terms = self
             .check_own_split(caller, terms, &request, quote.net_price)
