@@ -161,6 +161,8 @@ pub struct Board {
     served: DealId,
     /// The miner that was served last, for the same reason.
     served_miner: Address,
+    /// The time of the last look.
+    clock: UnixSeconds,
     /// Units that came back without anybody saying why, until [`Self::take_troubles`].
     troubles: Vec<Trouble>,
 }
@@ -176,6 +178,7 @@ impl Board {
             bonds: Bonds::default(),
             served: DealId(B256::ZERO),
             served_miner: Address::ZERO,
+            clock: UnixSeconds(0),
             troubles: Vec::new(),
         }
     }
@@ -209,7 +212,7 @@ impl Board {
                 effects.push(Effect::Requeue(name));
                 continue;
             }
-            deal.start(*unit, *address, since.after(self.unit_seconds));
+            deal.start(*unit, *address, *since, since.after(self.unit_seconds));
             miner.take(name, deal.unit_cost());
             if !miner.is_absent() {
                 effects.push(Effect::Keep {
@@ -343,7 +346,7 @@ impl Board {
     ) -> Result<Vec<Effect>, NotTaken> {
         self.may_accept(miner, unit, cu)?;
         let deal = self.deals.get_mut(&unit.deal).ok_or(NotTaken::NoDeal)?;
-        let runner = deal.finish(unit.unit, miner, cu);
+        let runner = deal.finish(unit.unit, miner, cu, self.clock);
         let earned = Owed::of(cu, deal.info.net_price);
         if let Some(found) = self.miners.get_mut(&miner) {
             found.release(unit);
@@ -383,6 +386,7 @@ impl Board {
 
     /// Time passes: late units go elsewhere, absent miners are forgotten.
     pub fn tick(&mut self, now: UnixSeconds) -> Vec<Effect> {
+        self.clock = now;
         let mut late = Vec::new();
         for (id, deal) in &mut self.deals {
             for (unit, miner) in deal.overdue(now) {
@@ -410,6 +414,7 @@ impl Board {
 
     /// Gives out as many units as there are places, one miner and one deal after the other so that work spreads.
     pub fn fill(&mut self, now: UnixSeconds) -> Vec<Effect> {
+        self.clock = now;
         let mut effects = Vec::new();
         let waiting = self.deals.iter().filter(|(_, deal)| deal.is_waiting());
         let mut waiting: BTreeSet<DealId> = waiting.map(|(id, _)| *id).collect();
@@ -502,7 +507,7 @@ impl Board {
             let Some(unit) = deal.next_for(address) else {
                 continue;
             };
-            deal.start(unit, address, deadline);
+            deal.start(unit, address, now, deadline);
             if !deal.is_waiting() {
                 waiting.remove(&id);
             }

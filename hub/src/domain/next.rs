@@ -73,6 +73,12 @@ pub fn next_step(deal: &DealView<'_>, now: UnixSeconds) -> Step {
     }
 }
 
+/// From then on what is done is posted, and nothing more is worked on.
+#[must_use]
+pub fn post_at(terms: &DealTerms) -> UnixSeconds {
+    UnixSeconds(terms.deliver_by.0.saturating_sub(post_margin(terms)))
+}
+
 /// A short deal keeps half its time for running.
 fn post_margin(terms: &DealTerms) -> u64 {
     POST_SECONDS.min(terms.open_by.until(terms.deliver_by) / 2)

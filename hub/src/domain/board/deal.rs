@@ -9,6 +9,7 @@ use super::miner::Miner;
 use super::{NotTaken, Progress};
 use crate::domain::bonds::Bonds;
 use crate::domain::deal::DealInfo;
+use crate::domain::next::post_at;
 use crate::domain::owed::Owed;
 
 /// Miners remembered per unit who had it before and may still be first with it.
@@ -26,6 +27,7 @@ pub(super) enum State {
     Queued,
     Running {
         miner: Address,
+        since: UnixSeconds,
         deadline: UnixSeconds,
     },
     Done,
@@ -41,6 +43,8 @@ pub(super) struct DealWork {
     queue: VecDeque<u32>,
     done: u32,
     cu_done: Cu,
+    /// Seconds of the unit that took the fewest from its order to its claim.
+    quickest: u64,
     workers: BTreeSet<Address>,
     /// Units that went back to the queue and who may still be first with them, the latest last.
     earlier: BTreeMap<u32, VecDeque<Address>>,
@@ -67,6 +71,7 @@ impl DealWork {
             queue: VecDeque::new(),
             done: 0,
             cu_done: Cu(0),
+            quickest: u64::MAX,
             workers: BTreeSet::new(),
             earlier: BTreeMap::new(),
             troubles: BTreeMap::new(),
@@ -155,6 +160,19 @@ impl DealWork {
             && self.info.plan.spec().bounds.pages_max <= miner.offer.pages_max
             && trouble.is_none_or(|trouble| trouble.until <= now && trouble.never.len() < NEVER_MAX)
             && bonds.cover(&self.info.terms, address)
+            && self.has_time(now)
+    }
+
+    /// Whether a unit given out now may be done before what is done is posted, which nobody knows until the first is. A
+    /// deal that is due leaves the board: on a deal that is still there, a clock that is beyond is wrong.
+    fn has_time(&self, now: UnixSeconds) -> bool {
+        let terms = &self.info.terms;
+        let takes = if self.quickest == u64::MAX {
+            0
+        } else {
+            self.quickest
+        };
+        now > terms.deliver_by || now.after(takes) < post_at(terms)
     }
 
     pub(super) fn may_accept(&self, unit: u32, miner: Address, cu: Cu) -> Result<(), NotTaken> {
@@ -200,8 +218,18 @@ impl DealWork {
         self.queue.remove(at)
     }
 
-    pub(super) fn start(&mut self, unit: u32, miner: Address, deadline: UnixSeconds) {
-        self.states[unit as usize] = State::Running { miner, deadline };
+    pub(super) fn start(
+        &mut self,
+        unit: u32,
+        miner: Address,
+        since: UnixSeconds,
+        deadline: UnixSeconds,
+    ) {
+        self.states[unit as usize] = State::Running {
+            miner,
+            since,
+            deadline,
+        };
         self.running.insert(unit);
         self.workers.insert(miner);
     }
@@ -219,8 +247,19 @@ impl DealWork {
     }
 
     /// A claim is accepted. Returns who was running the unit.
-    pub(super) fn finish(&mut self, unit: u32, by: Address, cu: Cu) -> Option<Address> {
+    pub(super) fn finish(
+        &mut self,
+        unit: u32,
+        by: Address,
+        cu: Cu,
+        now: UnixSeconds,
+    ) -> Option<Address> {
         let runner = self.runner(unit);
+        if let Some(State::Running { miner, since, .. }) = self.states.get(unit as usize)
+            && *miner == by
+        {
+            self.quickest = self.quickest.min(since.until(now));
+        }
         self.states[unit as usize] = State::Done;
         self.running.remove(&unit);
         self.earlier.remove(&unit);
@@ -244,7 +283,9 @@ impl DealWork {
 
     pub(super) fn overdue(&self, now: UnixSeconds) -> Vec<(u32, Address)> {
         let late = |unit: &u32| match self.states[*unit as usize] {
-            State::Running { miner, deadline } if deadline <= now => Some((*unit, miner)),
+            State::Running {
+                miner, deadline, ..
+            } if deadline <= now => Some((*unit, miner)),
             State::Running { .. } | State::Queued | State::Done => None,
         };
         self.running.iter().filter_map(late).collect()

@@ -1,5 +1,6 @@
 //! The board's rules one by one, then all of them against random events.
 
+mod due;
 mod events;
 mod people;
 
