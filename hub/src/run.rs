@@ -88,7 +88,7 @@ impl RunningHub {
         })?;
         let chain = connect(&config, Some(key.secret_bytes())).await?;
         let wallet = wallet_of(&config, &chain, key.address()).await?;
-        check_wallet(&chain, wallet, key.address()).await?;
+        let state = check_wallet(&chain, wallet, key.address()).await?;
         let stop = CancellationToken::new();
         let parts = Parts {
             head: watch::channel(chain.head().await?),
@@ -106,6 +106,10 @@ impl RunningHub {
             observe::clock_is_off(&off);
         }
         let (hub, inbox, head) = parts.build(home).await?;
+        if state != WalletState::Registered {
+            observe::wallet_condemned(state.name());
+            hub.operation.set_draining(true);
+        }
         let net = start_net(&hub).await?;
         let mut running = Self {
             loops: Loops {
@@ -307,19 +311,24 @@ impl Parts {
     }
 }
 
-async fn check_wallet(chain: &Chain, wallet: Address, owner: Address) -> Result<(), UserError> {
+/// A hub that is suspected or banned serves what it has and ends what is under way (R7), and takes nothing new.
+async fn check_wallet(
+    chain: &Chain,
+    wallet: Address,
+    owner: Address,
+) -> Result<WalletState, UserError> {
     let info = chain.wallet(wallet).await?;
     if info.owner != owner {
         let text = format!("wallet {wallet} is {}'s, this hub is {owner}", info.owner);
         let hint = "change `wallet` in config.toml, or leave it out";
         return Err(UserError::new(text, ExitStatus::Usage).hint(hint));
     }
-    if info.state != WalletState::Registered {
+    if matches!(info.state, WalletState::Created | WalletState::Idle) {
         let text = format!("wallet {wallet} is {}, not registered", info.state.name());
         let hint = "run `gio-hub register` first";
         return Err(UserError::new(text, ExitStatus::Usage).hint(hint));
     }
-    Ok(())
+    Ok(info.state)
 }
 
 async fn start_net(hub: &Hub) -> Result<Net, UserError> {

@@ -164,6 +164,13 @@ pub(crate) fn posting_taken_back(deal: DealId) {
     warn!(%deal, "a reorganisation took the posted result back; it is posted again");
 }
 
+pub(crate) fn wallet_condemned(state: &'static str) {
+    warn!(
+        state,
+        "the wallet is not registered any more; deals under way are ended and results served, and no new deals are taken"
+    );
+}
+
 pub(crate) fn cleaned(contents: usize, deals: u64) {
     debug!(contents, deals, "dropped contents nobody needs");
 }

@@ -1,6 +1,7 @@
 //! The hub's period, and what the DAO can and cannot do to a hub, with the programs people have.
 
 use gio_e2e::devnet::Settings;
+use gio_e2e::process::wait_for;
 use gio_e2e::{paths, report};
 use gio_evm::{Action, WalletState};
 use gio_protocol::{DealStage, Gio};
@@ -79,9 +80,10 @@ fn r07_a_suspended_hubs_buyers_get_their_money_and_a_rehabilitated_hub_its_own()
             "--yes",
         ];
         let opened = story.buyer_before_args(&job, &["--", "1"]).await;
+        let other = story.buyer_before_args(&job, &["--", "2"]).await;
         assert!(
             story.balance("buyer").await < before,
-            "the cap is in escrow"
+            "the caps are in escrow"
         );
         story.net.hub.take().unwrap().kill().await.unwrap();
 
@@ -102,9 +104,18 @@ fn r07_a_suspended_hubs_buyers_get_their_money_and_a_rehabilitated_hub_its_own()
 
         story.net.anvil.pass(601).await.unwrap();
         story.buyer(&["refund", opened.job()]).await.expect(0);
-        assert_eq!(story.balance("buyer").await, before, "out of the freezer");
         let deal = chain.deal(wallet, opened.deal()).await.unwrap();
         assert_eq!(deal.stage, DealStage::Refunded);
+        // A suspected hub starts again, and ends what is under way.
+        story.net.start_hub().await.unwrap();
+        wait_for("the hub's refund", 60, || async {
+            let deal = chain.deal(wallet, other.deal()).await?;
+            Ok((deal.stage == DealStage::Refunded).then_some(()))
+        })
+        .await
+        .unwrap();
+        assert_eq!(story.balance("buyer").await, before, "out of the freezer");
+        story.net.hub.take().unwrap().stop().await.unwrap();
 
         let action = [Action::rehab(wallet)];
         let (rehab, _) = chain.propose(&action, "It was a mistake").await.unwrap();
