@@ -120,7 +120,7 @@ pub(crate) fn write(plan: &Plan<'_>, mut out: Writer, meter: &mut impl Meter) ->
     let mut corrections = plan.corrections.iter().peekable();
     let mut nans = plan.nans.iter().peekable();
     let mut tight = plan.tight.iter().peekable();
-    let mut inside = None;
+    let mut inside: Vec<&Tight> = Vec::new();
     let end = plan.body.ops.len() - 1;
     for (at, op) in plan.body.ops[..end].iter().enumerate() {
         if let Some(charge) = charges.next_if(|charge| charge.at == at) {
@@ -138,34 +138,21 @@ pub(crate) fn write(plan: &Plan<'_>, mut out: Writer, meter: &mut impl Meter) ->
                     }
                     None => out.open_refilled_loop(),
                 }
-                inside = Some(begun);
+                inside.push(begun);
             }
             (Operator::End, None) => {
                 out.end();
-                match (out.labels.close(), inside) {
-                    (Around::Refill, Some(ended)) => {
-                        out.begin_refill();
-                        meter.refill(&mut out, ended);
-                        out.end_refill();
-                    }
-                    (
-                        Around::Stretches,
-                        Some(Tight {
-                            counted: Some(counted),
-                            ..
-                        }),
-                    ) => {
-                        out.close_stretches(counted);
-                    }
-                    _ => {}
+                match out.labels.close() {
+                    Around::Nothing => {}
+                    around => close_tight(around, inside.pop(), &mut out, meter),
                 }
             }
-            (Operator::BrIf { .. }, None) if asks_zero(inside, at) => {
+            (Operator::BrIf { .. }, None) if asks_zero(inside.last().copied(), at) => {
                 out.stretch_end();
                 out.code().i32_ne();
                 out.copy(op);
             }
-            _ if asks(inside, at) => out.stretch_end(),
+            _ if asks(inside.last().copied(), at) => out.stretch_end(),
             _ => write_operator(op, correction, &mut out, meter),
         }
         if nans.next_if_eq(&&at).is_some() {
@@ -181,6 +168,19 @@ pub(crate) fn write(plan: &Plan<'_>, mut out: Writer, meter: &mut impl Meter) ->
         meter.leave(&mut out);
     }
     out.finish()
+}
+
+/// Behind the `end` of a tight loop.
+fn close_tight(around: Around, ended: Option<&Tight>, out: &mut Writer, meter: &mut impl Meter) {
+    let ended = ended.expect("what is around a loop was put there where it began");
+    match &ended.counted {
+        Some(counted) if around == Around::Stretches => out.close_stretches(counted),
+        _ => {
+            out.begin_refill();
+            meter.refill(out, ended);
+            out.end_refill();
+        }
+    }
 }
 
 /// Whether a loop that counts its rounds beforehand pushes its bound here.

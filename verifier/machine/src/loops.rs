@@ -34,7 +34,7 @@ pub(crate) fn tight(ops: &[Op<'_>], charges: &[Charge], heads: &[usize]) -> Vec<
                 search.open(at, head.map(|charge| charge.at));
             }
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                search.frames.push(None);
+                search.frames.push(Open::Block);
             }
             Operator::End => search.close(ops, at),
             Operator::LocalGet { local_index } => search.touch(*local_index, true),
@@ -57,23 +57,38 @@ pub(crate) fn tight(ops: &[Op<'_>], charges: &[Charge], heads: &[usize]) -> Vec<
 #[derive(Debug, Default)]
 struct Search {
     found: Vec<Tight>,
-    /// For every open block that may be such a loop, its `loop` and the place of its head's charge.
-    frames: Vec<Option<(usize, usize)>>,
-    /// Locals touched since the innermost loop began, and whether they were read first; `None` outside
-    /// loops, and once there was a call or another loop.
+    frames: Vec<Open>,
+    /// Locals touched since the innermost loop began, and whether they were read first; `None` where the innermost
+    /// loop is not tight: outside loops, in one with parameters or results, and once there was a call or another loop.
     touched: Option<BTreeMap<u32, bool>>,
+}
+
+/// An open block.
+#[derive(Clone, Copy, Debug)]
+enum Open {
+    /// Nothing branches back to it.
+    Block,
+    /// A loop that may be tight, and the place of its head's charge.
+    Loop { at: usize, head: usize },
+    /// A loop that is not, whatever is in it.
+    OtherLoop,
 }
 
 impl Search {
     fn open(&mut self, at: usize, head: Option<usize>) {
-        self.frames.push(head.map(|head| (at, head)));
-        self.touched = Some(BTreeMap::new());
+        let opened = head.map_or(Open::OtherLoop, |head| Open::Loop { at, head });
+        self.frames.push(opened);
+        self.touched = head.map(|_| BTreeMap::new());
     }
 
     fn close(&mut self, ops: &[Op<'_>], end: usize) {
-        if let Some(Some((at, head))) = self.frames.pop()
-            && let Some(touched) = self.touched.take()
-        {
+        let closed = self.frames.pop();
+        if matches!(closed, None | Some(Open::Block)) {
+            return;
+        }
+        // Whatever loop ends here, the one around it is not innermost.
+        let touched = self.touched.take();
+        if let (Some(Open::Loop { at, head }), Some(touched)) = (closed, touched) {
             let read_first = touched.into_iter().filter(|(_, read)| *read);
             let locals = read_first.map(|(local, _)| local).collect();
             self.found.push(Tight {

@@ -6,6 +6,9 @@ use wasmtime::{Caller, Config, Engine, Instance, Linker, Module, Store, Val};
 /// Small, so that programs of a few hundred operators refill several times.
 const SLICE: i64 = 1000;
 
+/// Refills after which a program is held for endless. The longest limit of a test takes a tenth.
+const REFILLS_MAX: u32 = 1 << 20;
+
 /// What the traced encoding says, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -21,6 +24,9 @@ pub enum Event {
 pub struct Host {
     granted: i64,
     limit: i64,
+    refills: u32,
+    /// CU used when the limit ended it.
+    ended_at: Option<u64>,
     pub events: Vec<Event>,
 }
 
@@ -114,6 +120,14 @@ impl Guest {
         u64::try_from(self.store.data().granted - left).unwrap()
     }
 
+    /// CU used when the limit ended the call, or else until now.
+    pub fn used_in_the_end(&mut self) -> u64 {
+        match self.store.data().ended_at {
+            Some(used) => used,
+            None => self.used(),
+        }
+    }
+
     fn set(&mut self, export: &str, value: Val) {
         if let Some(global) = self.instance.get_global(&mut self.store, export) {
             global.set(&mut self.store, value).unwrap();
@@ -141,7 +155,10 @@ impl Guest {
 fn refill(mut caller: Caller<'_, Host>, left: i64, needed: i64) -> wasmtime::Result<i64> {
     let host = caller.data_mut();
     let used = host.granted - left;
+    host.refills += 1;
+    assert!(host.refills < REFILLS_MAX, "the program asks for ever");
     if used + needed > host.limit {
+        host.ended_at = u64::try_from(used).ok();
         return Err(wasmtime::Error::new(Exhausted));
     }
     let grant = SLICE.max(needed - left).min(host.limit - host.granted);
