@@ -1,8 +1,8 @@
 //! The fast build: the counter lives in a local and is only looked at in loops and functions that call.
 //!
 //! It is written to its global around calls and when the function returns, so it is exact whenever the host
-//! runs or the program ends. Between two looks the program may go past its limit, by no more than it executes
-//! without a loop or a return; whoever runs it compares the final count with the limit. After a trap the
+//! runs or the program ends. Between two looks the program may go past its limit, by no more than
+//! [`crate::OVERSHOOT_MAX`] (see `calls.rs`); whoever runs it compares the final count with the limit. After a trap the
 //! count is unknown. In both cases the exact build decides.
 
 use wasm_encoder::{BlockType, InstructionSink, ValType};
@@ -20,6 +20,10 @@ use crate::loops::Tight;
 /// Charges up to which a function without loops and calls counts directly in the global.
 const GLOBAL_CHARGES_MAX: usize = 2;
 
+/// What the rounds that a counted loop with arms begins at once cost at most, unless a single one costs more: few
+/// enough that deadline and cancel are seen, many enough that beginning them costs nothing.
+const STRETCH_CU_MAX: u32 = 1 << 20;
+
 /// Locals of one type that a refill keeps: no processor has registers for more.
 const SAVED_MAX: u32 = 16;
 
@@ -28,6 +32,7 @@ pub(crate) struct Fast<'e> {
     slots: u32,
     counts_stack: bool,
     looks: bool,
+    careful: bool,
     in_local: bool,
     plan: &'e Plan<'e>,
     calls: &'e Calls<'e>,
@@ -42,12 +47,15 @@ impl<'e> Fast<'e> {
         };
         let has_calls = plan.body.ops.iter().any(|op| counted_call(&op.operator));
         let looks = calls.looks(plan.body.index);
+        let careful = calls.careful(plan.body.index);
         Self {
             slots: plan.body.slots,
             counts_stack: calls.counts_stack(plan.body.index),
             looks,
+            careful,
             in_local: has_calls
                 || looks
+                || careful
                 || plan.charges.iter().any(|charge| charge.loop_head)
                 || plan.charges.len() > GLOBAL_CHARGES_MAX,
             plan,
@@ -87,7 +95,8 @@ impl<'e> Fast<'e> {
         code.call(refill).local_set(counter);
     }
 
-    /// The tight loop whose head is charged here.
+    /// The tight loop whose head is charged here. No two have one head: each has a branch back inside, and none is inside
+    /// another.
     fn headed(&self, at: usize) -> Option<&Tight> {
         let tight = &self.plan.tight;
         let found = tight.binary_search_by_key(&at, |tight| tight.head);
@@ -98,17 +107,28 @@ impl<'e> Fast<'e> {
     fn round(&self, tight: &Tight) -> u32 {
         let charges = &self.plan.charges;
         let head = charges.binary_search_by_key(&tight.head, |charge| charge.at);
-        head.map_or(0, |head| charges[head].cu)
+        let head =
+            head.expect("the head of a loop is folded into nothing, and costs its branch at least");
+        charges[head].cu
+    }
+
+    /// What a round of the loop costs if it comes by everything in it.
+    fn costliest_round(&self, tight: &Tight, counted: &Counted) -> u32 {
+        let charges = &self.plan.charges;
+        let begin = charges.partition_point(|charge| charge.at < tight.head);
+        let inside = charges[begin..].iter();
+        let inside = inside.take_while(|charge| charge.at <= counted.branch_at);
+        inside.fold(0, |sum, charge| sum.saturating_add(charge.cu))
     }
 
     /// Asks for more inside a tight loop, or around its rounds. Keeps the locals in globals meanwhile: no
     /// value that the loop uses is then alive across the call, and none has to leave its register in the loop.
-    fn ask_keeping(&mut self, out: &mut Writer, tight: &Tight) {
+    fn ask_keeping(&mut self, out: &mut Writer, tight: &Tight, needed: u32) {
         let kept = self.kept(out, &tight.locals);
         for (local, global) in &kept {
             out.code().local_get(*local).global_set(*global);
         }
-        Self::ask(out, Needed::Constant(self.round(tight)));
+        Self::ask(out, Needed::Constant(needed));
         for (local, global) in &kept {
             out.code().global_get(*global).local_set(*local);
         }
@@ -169,7 +189,7 @@ impl Meter for Fast<'_> {
         if tight.is_some_and(|tight| tight.counted.is_some()) {
             return;
         }
-        if charge.loop_head {
+        if charge.loop_head || self.careful {
             match tight {
                 Some(_) => {
                     let place = out.labels.refill_place();
@@ -259,7 +279,7 @@ impl Meter for Fast<'_> {
             code.i64_const(correction.cu).i64_sub();
         }
         code.local_set(counter);
-        if correction.look {
+        if correction.look || self.calls.looks_behind(self.plan.body.index, operator) {
             Self::look(out, Needed::Constant(0));
         }
     }
@@ -279,13 +299,19 @@ impl Meter for Fast<'_> {
     }
 
     fn refill(&mut self, out: &mut Writer, tight: &Tight) {
-        self.ask_keeping(out, tight);
+        self.ask_keeping(out, tight, self.round(tight));
     }
 
+    /// The rounds' heads are charged at once, their arms when a round comes by. So that nothing passes the limit, the
+    /// counter has to afford rounds that come by everything.
+    ///
     /// Rounds times their cost stays below 2^63: there are fewer than 2^32 rounds, and no function has operators or
     /// calls enough to cost 2^31.
     fn stretch(&mut self, out: &mut Writer, tight: &Tight, counted: &Counted) {
-        let cu = i64::from(self.round(tight));
+        let head = i64::from(self.round(tight));
+        let costliest = self.costliest_round(tight, counted);
+        let has_arms = i64::from(costliest) > head;
+        let cu = i64::from(costliest);
         let Scratch {
             counter,
             amount,
@@ -309,6 +335,12 @@ impl Meter for Fast<'_> {
             .i32_const(1)
             .local_get(operand)
             .select();
+        if has_arms {
+            let most = (STRETCH_CU_MAX / costliest).max(1).cast_signed();
+            code.local_tee(operand).i32_const(most);
+            code.local_get(operand).i32_const(most);
+            code.i32_lt_u().select();
+        }
         code.local_tee(operand)
             .i64_extend_i32_u()
             .i64_const(cu)
@@ -316,7 +348,7 @@ impl Meter for Fast<'_> {
             .local_set(amount);
         code.local_get(counter).local_get(amount).i64_lt_s();
         out.cold_if();
-        self.ask_keeping(out, tight);
+        self.ask_keeping(out, tight, costliest);
         let mut code = out.code();
         // What there is affords at least one.
         code.local_get(counter)
@@ -337,6 +369,13 @@ impl Meter for Fast<'_> {
             .i64_mul()
             .local_set(amount);
         code.end();
+        if has_arms {
+            code.local_get(operand)
+                .i64_extend_i32_u()
+                .i64_const(head)
+                .i64_mul()
+                .local_set(amount);
+        }
         code.local_get(counter)
             .local_get(amount)
             .i64_sub()
