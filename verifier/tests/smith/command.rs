@@ -41,6 +41,8 @@ struct Parts<'a> {
     /// Type of every function, imports first.
     functions: Vec<u32>,
     imported: u32,
+    /// Which of them gives random bytes.
+    random: Option<u32>,
     tables: Option<wasmparser::TableSectionReader<'a>>,
     memories: Option<wasmparser::MemorySectionReader<'a>>,
     /// Pages that the memory begins with, if there are any.
@@ -90,9 +92,13 @@ impl<'a> Parts<'a> {
                 }
                 Payload::ImportSection(reader) => {
                     for import in reader.clone().into_imports() {
-                        let wasmparser::TypeRef::Func(ty) = import.unwrap().ty else {
+                        let import = import.unwrap();
+                        let wasmparser::TypeRef::Func(ty) = import.ty else {
                             panic!("only functions are offered for import")
                         };
+                        if import.name == "random_get" {
+                            parts.random = Some(parts.imported);
+                        }
                         parts.functions.push(ty);
                         parts.imported += 1;
                     }
@@ -286,6 +292,7 @@ impl<'a> Parts<'a> {
         let defined = self.function_count() - self.imported;
         for _ in 0..=rng.below(CALLS_MAX) {
             self.bulk(&mut to, rng);
+            self.random_bytes(&mut to, rng);
             if defined > 0 {
                 let callee = self.imported + rng.below(defined);
                 for ty in self.type_of(callee).params() {
@@ -324,6 +331,16 @@ impl<'a> Parts<'a> {
             2 => to.i32_const(source).i32_const(count).memory_fill(0),
             _ => to.drop(),
         };
+    }
+
+    /// Random bytes inside of what the memory begins with: what a module asks for by itself lies outside nearly always.
+    fn random_bytes(&self, to: &mut InstructionSink<'_>, rng: &mut Rng) {
+        let (Some(pages), Some(random)) = (self.pages, self.random) else {
+            return;
+        };
+        let place = rng.below(pages * 65_536 - BULK_MAX).cast_signed();
+        let count = rng.below(BULK_MAX).cast_signed();
+        to.i32_const(place).i32_const(count).call(random).drop();
     }
 
     /// Memory and its size into the digest; the digest to standard output, if there is memory to say it from, and
