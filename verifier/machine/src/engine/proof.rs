@@ -126,7 +126,6 @@ impl Machine {
         let top = top.unwrap_or(0);
         match op {
             Op::Exit => self.put_io(proof),
-            Op::Env if instruction.b > 6 => {}
             Op::InputFetch => {
                 self.put_all(proof);
                 if top < self.core.env.input_length.div_ceil(WORD) {
@@ -246,5 +245,45 @@ fn width(op: Op) -> u64 {
         Op::I32Load16S | Op::I32Load16U | Op::I64Load16S | Op::I64Load16U => 2,
         Op::I32Store16 | Op::I64Store16 => 2,
         _ => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gio_protocol::B256;
+
+    use super::*;
+    use crate::state::{DealDepths, UnitLimits};
+    use crate::{Loaded, PrepareLimits, mirror, prepare_provable};
+
+    /// No prepared program has this instruction; its proof is still what the mirror and the contract read.
+    #[test]
+    fn an_environment_value_that_does_not_exist_is_proven_to_trap() {
+        let wasm = wat::parse_str(r#"(module (func (export "_start")))"#).unwrap();
+        let provable = prepare_provable(&wasm, &PrepareLimits::default()).unwrap();
+        let mut program = provable.program;
+        program.code[0] = Instruction::new(Op::Env).b(7);
+        program.header.code_root = Loaded::new(program.clone()).code_tree().root();
+        let unit = UnitLimits {
+            input_root: B256::ZERO,
+            input_length: 0,
+            cu_limit: 100,
+            pages_max: 1,
+            output_max: 0,
+            unit_seed: B256::ZERO,
+        };
+        let deal = DealDepths {
+            input_depth: 0,
+            output_depth: 0,
+            clock_start: 0,
+        };
+        let loaded = Arc::new(Loaded::new(program));
+        let mut machine = Machine::new(loaded, Vec::new(), &unit, &deal).unwrap();
+        let before = machine.state_hash();
+        let step = mirror::step(&machine.proof()).unwrap();
+        machine.run_to(1);
+        assert_eq!((step.before, step.next), (before, machine.state_hash()));
     }
 }

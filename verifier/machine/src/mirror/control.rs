@@ -1,6 +1,6 @@
 //! Stack, control, metering, floats, locals, globals and calls.
 
-use gio_protocol::B256;
+use gio_protocol::{B256, U256};
 
 use super::{End, Fault, ProofInvalid, Step, U32, alu, leaves, low};
 use crate::float;
@@ -94,7 +94,7 @@ impl Step<'_> {
     /// Reads or writes slot `b` of a tree of depth `a`; answers the root it has then.
     fn slot(&mut self, expected: B256, fault: Fault) -> Result<B256, ProofInvalid> {
         let leaf = self.word(self.cursor);
-        let (index, depth) = (self.b >> 2, self.depth());
+        let (index, depth) = (U256::from(self.b >> 2), self.depth());
         if self.op == 0x20 || self.op == 0x23 {
             self.result = leaves::slot(leaf, self.b);
             self.open_leaf(expected, index, depth, fault)?;
@@ -137,7 +137,12 @@ impl Step<'_> {
         if rest.call_depth == u32::MAX || index >= u64::from(rest.table_size) {
             return Ok(End::Trap);
         }
-        let leaf = self.open_leaf(rest.table_root, index >> 2, rest.table_depth, Fault::Table)?;
+        let leaf = self.open_leaf(
+            rest.table_root,
+            U256::from(index >> 2),
+            rest.table_depth,
+            Fault::Table,
+        )?;
         let element = leaves::slot(leaf, index);
         if element >> 32 != self.b || self.b == 0 {
             return Ok(End::Trap);

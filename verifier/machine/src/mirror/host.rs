@@ -49,7 +49,12 @@ impl Step<'_> {
                 io.scratch = if x >= env.input_length.div_ceil(32) {
                     B256::ZERO
                 } else {
-                    B256::from(self.open_leaf(env.input_root, x, env.input_depth, Fault::Input)?)
+                    B256::from(self.open_leaf(
+                        env.input_root,
+                        U256::from(x),
+                        env.input_depth,
+                        Fault::Input,
+                    )?)
                 }
             }
             0xf3 => {
@@ -62,7 +67,7 @@ impl Step<'_> {
                     return Ok(false);
                 }
                 let scratch = U256::from_be_bytes(io.scratch.0);
-                let place = (x, env.output_depth);
+                let place = (U256::from(x), env.output_depth);
                 io.output_root = self.write_leaf(io.output_root, place, scratch, Fault::Output)?;
             }
             _ => {

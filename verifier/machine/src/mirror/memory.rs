@@ -134,9 +134,11 @@ impl Step<'_> {
         address + count <= self.pages(memory) << 16
     }
 
-    fn leaf_index(&self, memory: u64, address: u64) -> u64 {
-        let half = u32::from(self.header.memory_depth).wrapping_sub(1);
-        (memory & 1).checked_shl(half).unwrap_or(0) + (address >> 5)
+    /// In 256 bits, as in the contract: any depth that a header can name has its index there, or none.
+    fn leaf_index(&self, memory: u64, address: u64) -> U256 {
+        let half = usize::from(self.header.memory_depth).wrapping_sub(1);
+        let first = U256::from(memory & 1).checked_shl(half);
+        first.unwrap_or(U256::ZERO) + U256::from(address >> 5)
     }
 
     pub(super) fn read_leaf(&mut self, memory: u64, address: u64) -> Result<U256, ProofInvalid> {

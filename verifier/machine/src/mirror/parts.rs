@@ -25,7 +25,12 @@ impl Step<'_> {
     pub(super) fn fetch(&mut self) -> Result<bool, ProofInvalid> {
         let pc = u64::from(self.header.pc);
         let depth = self.header.code_depth;
-        let leaf = self.open_leaf(self.header.code_root, pc >> 1, depth, Fault::Code)?;
+        let leaf = self.open_leaf(
+            self.header.code_root,
+            U256::from(pc >> 1),
+            depth,
+            Fault::Code,
+        )?;
         let half = if pc & 1 == 0 { 128 } else { 0 };
         self.op = field(leaf, half + 112, 16);
         self.a = field(leaf, half + 96, 16);
@@ -143,7 +148,7 @@ impl Step<'_> {
     pub(super) fn open_leaf(
         &mut self,
         expected: B256,
-        index: u64,
+        index: U256,
         depth: u8,
         fault: Fault,
     ) -> Result<U256, ProofInvalid> {
@@ -160,7 +165,7 @@ impl Step<'_> {
     pub(super) fn write_leaf(
         &mut self,
         expected: B256,
-        (index, depth): (u64, u8),
+        (index, depth): (U256, u8),
         written: U256,
         fault: Fault,
     ) -> Result<B256, ProofInvalid> {
@@ -175,18 +180,18 @@ impl Step<'_> {
     }
 
     /// Root over `leaf` with the siblings behind the cursor's leaf, and whether the index has a place in the tree.
-    fn root_of(&self, leaf: U256, mut index: u64, depth: u8) -> (B256, bool) {
+    fn root_of(&self, leaf: U256, mut index: U256, depth: u8) -> (B256, bool) {
         let mut root = B256::from(leaf);
         for level in 0..usize::from(depth) {
             let sibling = self.hash_at(self.cursor + 32 + (level << 5));
-            root = if index & 1 == 0 {
+            root = if !index.bit(0) {
                 parent(root, sibling)
             } else {
                 parent(sibling, root)
             };
             index >>= 1;
         }
-        (root, index == 0)
+        (root, index.is_zero())
     }
 
     pub(super) fn halted_hash(&self, status: u8, exit_code: u32, io: &Io) -> B256 {
