@@ -225,7 +225,8 @@ impl Ours {
 
     fn run(&self) -> Answer<(Duration, Done)> {
         let limits = UnitLimits {
-            cu_limit: u64::MAX,
+            // The most a unit of version 1 may have.
+            cu_limit: 1 << 45,
             pages_max: PAGES_MAX,
             output_max: OUTPUT_MAX,
             unit_seed: B256::ZERO,
