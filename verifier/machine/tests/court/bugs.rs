@@ -20,17 +20,19 @@
 //! | 17 | unaligned host pointers | here, and `host_edges` |
 //! | 18 | offsets of input off by one | here, and `host_edges` |
 //! | 19 | a sub-call without gas recorded as a result | here |
-//! | 20, 21 | late steps, shared clocks | the court game's |
+//! | 20 | late steps | here; disputes of a hub's bill: `contracts/test/unit/HubWallet.disputes.t.sol` |
+//! | 21 | shared clocks | the same two |
 //! | 22 | `f32.demote` with NaN bits | here |
 //! | 23 | a wrong comparison, a reverting opcode | here, and `numeric` |
 
 use gio_machine::isa::Op;
 use gio_machine::mirror::Fault;
 use gio_machine::state::{HALTED_BYTES, STATUS_EXHAUSTED, empty_root};
-
+use gio_protocol::Address;
+use revm::bytecode::opcode;
 use revm::primitives::hardfork::SpecId;
 
-use crate::evm::{Court, agreed};
+use crate::evm::{Asker, Court, agreed};
 use crate::scene::{SMALL, Scene};
 
 fn gives(court: &mut Court, op: Op, slots: &[u64], result: u64) {
@@ -353,6 +355,125 @@ fn bug_19_a_step_without_gas_answers_nothing() {
         assert!(
             !court.succeeds_with(&proof, needed - missing),
             "{missing} gas short"
+        );
+    }
+}
+
+/// Callers and moments far apart, and the first of them once more.
+fn askers() -> [Asker; 5] {
+    let asker = |name: u8, block, time| Asker {
+        address: Address::repeat_byte(name),
+        block,
+        time,
+    };
+    [
+        asker(1, 1, 1_790_000_000),
+        asker(2, 1, 1_790_000_000),
+        asker(1, 50_400, 1_790_604_800),
+        asker(3, u64::MAX, u64::MAX),
+        asker(1, 1, 1_790_000_000),
+    ]
+}
+
+/// A running state's step, what may be asked about that state instead (the proof of a rival who shows other operands),
+/// and a machine that halted.
+fn proofs_about_one_machine() -> [Vec<u8>; 3] {
+    let mut scene = Scene::new(Op::F64Div, SMALL).stack(&[1f64.to_bits(), 3f64.to_bits()]);
+    scene.prepare();
+    let header = scene.sealed().0.encode();
+    let mut rival = scene.clone().stack(&[3f64.to_bits(), 1f64.to_bits()]);
+    rival.prepare();
+    let mut rival = rival.proof();
+    rival[..header.len()].copy_from_slice(&header);
+    let mut halted = vec![0; HALTED_BYTES];
+    halted[8] = 7;
+    [scene.proof(), rival, halted]
+}
+
+/// There, a step could be taken after its claim was decided, and changed the decision. Here a step decides nothing by
+/// itself: the contracts can neither store, log nor call anything that could, so that what was answered once is
+/// answered ever after, whatever was asked in between.
+#[test]
+fn bug_20_a_late_step_changes_nothing() {
+    let court = &mut Court::new();
+    let [step, rival, halted] = proofs_about_one_machine();
+    let [first, ..] = askers();
+    let proven = court.sent_by(first, &step);
+    let refused = court.sent_by(first, &rival);
+    let ended = court.sent_by(first, &halted);
+    assert_ne!(proven.as_ref().unwrap()[..32], proven.as_ref().unwrap()[32..]);
+    assert!(refused.is_err(), "operands the state does not have");
+    let same = ended.as_ref().unwrap();
+    assert_eq!(same[..32], same[32..], "a halted machine stays");
+
+    for asker in askers() {
+        assert_eq!(court.sent_by(asker, &halted), ended, "{asker:?}");
+        assert_eq!(court.sent_by(asker, &rival), refused, "{asker:?}");
+        assert_eq!(court.sent_by(asker, &step), proven, "{asker:?}");
+    }
+    assert_eq!(court.stored(), 0);
+    let changes = [
+        opcode::SLOAD,
+        opcode::SSTORE,
+        opcode::TLOAD,
+        opcode::TSTORE,
+        opcode::CALL,
+        opcode::CALLCODE,
+        opcode::DELEGATECALL,
+        opcode::CREATE,
+        opcode::CREATE2,
+        opcode::SELFDESTRUCT,
+        opcode::LOG0,
+        opcode::LOG1,
+        opcode::LOG2,
+        opcode::LOG3,
+        opcode::LOG4,
+    ];
+    let opcodes = court.opcodes();
+    assert!(opcodes.contains(&opcode::STATICCALL), "the float unit");
+    for change in changes {
+        assert!(!opcodes.contains(&change), "{change:#x} in the code");
+    }
+}
+
+/// There, rivals that shared a parent inherited its timer. Here a proof's answer has no part of when it was asked for,
+/// by whom, nor of what came before: the code cannot read a clock, a caller or a balance.
+#[test]
+fn bug_21_rivals_share_no_clock() {
+    let [step, rival, halted] = proofs_about_one_machine();
+    let [first, ..] = askers();
+    let alone = |proof: &[u8]| Court::new().sent_by(first, proof);
+    let answers = [alone(&step), alone(&rival), alone(&halted)];
+    for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]] {
+        let court = &mut Court::new();
+        for (asker, which) in askers().into_iter().zip(order.into_iter().cycle()) {
+            let proof = [&step, &rival, &halted][which];
+            assert_eq!(court.sent_by(asker, proof), answers[which], "{asker:?}");
+        }
+    }
+    let surroundings = [
+        opcode::TIMESTAMP,
+        opcode::NUMBER,
+        opcode::BLOCKHASH,
+        opcode::COINBASE,
+        opcode::DIFFICULTY,
+        opcode::GASLIMIT,
+        opcode::BASEFEE,
+        opcode::BLOBHASH,
+        opcode::BLOBBASEFEE,
+        opcode::CHAINID,
+        opcode::CALLER,
+        opcode::ORIGIN,
+        opcode::GASPRICE,
+        opcode::BALANCE,
+        opcode::SELFBALANCE,
+        opcode::EXTCODEHASH,
+    ];
+    let opcodes = Court::new().opcodes();
+    for surrounding in surroundings {
+        assert!(
+            !opcodes.contains(&surrounding),
+            "{surrounding:#x} in the code"
         );
     }
 }

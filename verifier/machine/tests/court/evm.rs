@@ -1,11 +1,13 @@
 //! The two contracts, deployed in an EVM of their own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use gio_machine::mirror::{self, Checked, Fault};
 use gio_protocol::{Address, B256, keccak256};
-use revm::context::TxEnv;
+use revm::bytecode::opcode::OpCode;
 use revm::context::result::ExecutionResult;
+use revm::context::{ContextTr as _, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Bytes, TxKind, U256};
@@ -24,6 +26,14 @@ pub struct Court {
     evm: Evm,
     step: Address,
     floats: Address,
+}
+
+/// Who asks the contract, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    pub address: Address,
+    pub block: u64,
+    pub time: u64,
 }
 
 /// What a call costs its sender.
@@ -109,6 +119,46 @@ impl Court {
             Ok(outcome) => outcome.result.is_success(),
             Err(_) => false,
         }
+    }
+
+    /// What the contract answers or reverts with when `asker` sends it a proof in a transaction that counts.
+    pub fn sent_by(&mut self, asker: Asker, proof: &[u8]) -> Result<Bytes, Bytes> {
+        let block = &mut self.evm.ctx.block;
+        block.number = U256::from(asker.block);
+        block.timestamp = U256::from(asker.time);
+        let mut tx = transaction(TxKind::Call(self.step), calldata(proof));
+        tx.caller = asker.address;
+        match self.evm.transact_commit(tx).unwrap() {
+            ExecutionResult::Success { output, logs, .. } => {
+                assert_eq!(logs, [], "a step said something");
+                Ok(output.into_data())
+            }
+            ExecutionResult::Revert { output, .. } => Err(output),
+            ExecutionResult::Halt { reason, .. } => panic!("the contract ended: {reason:?}"),
+        }
+    }
+
+    /// How many words the contracts have stored.
+    pub fn stored(&self) -> usize {
+        let accounts = &self.evm.ctx.db_ref().cache.accounts;
+        let words = |contract| accounts[contract].storage.len();
+        words(&self.step) + words(&self.floats)
+    }
+
+    /// Every opcode in the contracts' code, reached or not.
+    pub fn opcodes(&self) -> BTreeSet<u8> {
+        let cache = &self.evm.ctx.db_ref().cache;
+        let mut found = BTreeSet::new();
+        for contract in [self.step, self.floats] {
+            let code = &cache.contracts[&cache.accounts[&contract].info.code_hash];
+            let mut rest = code.original_byte_slice();
+            while let [opcode, behind @ ..] = rest {
+                found.insert(*opcode);
+                let pushed = OpCode::new(*opcode).map_or(0, |known| known.info().immediate_size());
+                rest = behind.get(usize::from(pushed)..).unwrap_or_default();
+            }
+        }
+        found
     }
 
     /// What the float unit answers; nothing if it knows no such operation.
