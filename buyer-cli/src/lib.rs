@@ -38,19 +38,7 @@ const LOG_DEFAULT: &str = "warn";
 
 /// Runs the command line to its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; a broken pipe while printing them is nobody's business.
-            let _ = error.print();
-            let status = if error.use_stderr() {
-                ExitStatus::Usage
-            } else {
-                ExitStatus::Ok
-            };
-            return status.into();
-        }
-    };
+    let cli = Cli::parse_from(args);
     // Two TLS providers are linked in; a second call finds the first one's choice.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     init_logging(&cli.global().log, LOG_DEFAULT);

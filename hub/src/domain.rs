@@ -6,7 +6,6 @@ pub mod bonds;
 pub mod claims;
 pub mod deal;
 pub mod next;
-pub mod owed;
 pub mod payout;
 pub mod quote;
 pub mod size;

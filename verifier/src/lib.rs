@@ -51,19 +51,7 @@ struct Report {
 
 /// Runs the command line to its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; a broken pipe while printing them is nobody's business.
-            let _ = error.print();
-            let status = if error.use_stderr() {
-                ExitStatus::Usage
-            } else {
-                ExitStatus::Ok
-            };
-            return status.into();
-        }
-    };
+    let cli = Cli::parse_from(args);
     let done = match cli.command {
         Command::Prepare(prepare) => prepare.run(),
         Command::Trace(trace) => trace.run(),

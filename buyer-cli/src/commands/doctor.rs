@@ -104,14 +104,7 @@ async fn chain(found: &mut Diagnosis, session: &Session) -> Option<Chain> {
         }
     };
     match chain.head().await {
-        Ok(head) => {
-            let (id, number) = (chain.chain_id(), head.number);
-            found.ok(
-                "rpc",
-                format_args!("chain {id} at block {number}, contracts in place"),
-            );
-            found.block_clock(unix_now(), head.time.0);
-        }
+        Ok(head) => found.rpc(chain.chain_id(), head.number, unix_now(), head.time.0),
         Err(error) => found.fail("rpc", chain_of(&error), "is the node of `rpc_url` up?"),
     }
     Some(chain)
@@ -147,21 +140,6 @@ async fn peers(found: &mut Diagnosis, session: &Session) {
     let said = hubs.iter().map(|hub| hub.announcement());
     let newest = said.clone().map(|said| said.issued_at.0).max();
     let ours = said.filter(|said| said.chain_id == session.config().contracts.chain_id);
-    match (peers, ours.count()) {
-        (0, 0) => found.fail(
-            "peers",
-            "nobody answered",
-            "is `bootstrap` right, and that peer up? outgoing TCP and UDP must be allowed",
-        ),
-        (peers, 0) => found.warn(
-            "peers",
-            format_args!("{peers} connected; no hub of this market"),
-            "wait, or add a hub to `bootstrap`",
-        ),
-        (peers, hubs) => found.ok(
-            "peers",
-            format_args!("{peers} connected; hubs of this market: {hubs}"),
-        ),
-    }
+    found.peers(peers, ours.count());
     found.peer_clock(unix_now(), newest);
 }

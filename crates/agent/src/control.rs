@@ -18,6 +18,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::errors::Code;
+use crate::exit::UserError;
 use crate::home::{Home, Role};
 
 /// The socket's name in the home.
@@ -242,6 +244,30 @@ pub async fn ask(home: &Home, request: Request) -> Result<Reply, ControlError> {
         .map_err(|_| ControlError::Silent)?
         .map_err(io)?;
     serde_json::from_str(&reply).map_err(ControlError::Answer)
+}
+
+/// Asks it for a person at the command line: only what was done is an answer.
+///
+/// # Errors
+/// [`Code::NotRunning`], [`Code::ReloadRefused`], or whatever else it says no with.
+pub async fn tell(home: &Home, request: Request) -> Result<Reply, UserError> {
+    let role = Role::name(home.role());
+    let reply = ask(home, request).await.map_err(|error| match error {
+        ControlError::NotRunning { .. } => UserError::of(Code::NotRunning, error)
+            .hint(format!(
+                "start it, or name the folder of a {role} that runs"
+            ))
+            .next(format!("gio-{role} start")),
+        _ => UserError::of(Code::Internal, error),
+    })?;
+    if reply.done {
+        return Ok(reply);
+    }
+    let code = match request {
+        Request::Reload => Code::ReloadRefused,
+        Request::Drain | Request::Resume | Request::Status => Code::Internal,
+    };
+    Err(UserError::of(code, reply.text))
 }
 
 #[cfg(test)]

@@ -258,6 +258,33 @@ impl Diagnosis {
         }
     }
 
+    /// A node of the chain that answers, and its last block's time.
+    pub fn rpc(&mut self, chain_id: u64, number: u64, now: u64, block_time: u64) {
+        let text = format!("chain {chain_id} at block {number}, contracts in place");
+        self.ok("rpc", text);
+        self.block_clock(now, block_time);
+    }
+
+    /// Who answered in the network, and how many of them are hubs of this market.
+    pub fn peers(&mut self, peers: usize, hubs: usize) {
+        match (peers, hubs) {
+            (0, 0) => self.fail(
+                "peers",
+                "nobody answered",
+                "is `bootstrap` right, and that peer up? outgoing TCP and UDP must be allowed",
+            ),
+            (peers, 0) => self.warn(
+                "peers",
+                format_args!("{peers} connected; no hub of this market"),
+                "wait, or add a hub to `bootstrap`",
+            ),
+            (peers, hubs) => self.ok(
+                "peers",
+                format_args!("{peers} connected; hubs of this market: {hubs}"),
+            ),
+        }
+    }
+
     /// This machine's clock against the chain's last block; deadlines on chain are compared with block time (F5).
     pub fn block_clock(&mut self, now: u64, block_time: u64) {
         if block_time > now.saturating_add(BEHIND_MAX) {

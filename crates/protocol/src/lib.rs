@@ -16,6 +16,7 @@ pub mod signature;
 pub mod terms;
 pub mod time;
 pub mod tree;
+mod work;
 
 pub use alloy_primitives::{Address, B256, U256};
 pub use amount::{
@@ -38,6 +39,7 @@ pub use time::UnixSeconds;
 pub use tree::job::{JobTree, UnitKind, UnitLeaf};
 pub use tree::result::{ResultTree, SumNode};
 pub use tree::words::word_root;
+pub use work::Work;
 
 /// `TAG(x)` of `docs/protocol.md` section 1: the Keccak-256 of an ASCII name.
 #[must_use]

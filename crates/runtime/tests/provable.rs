@@ -8,7 +8,7 @@ use gio_machine::{PrepareLimits, prepare, prepare_provable};
 use gio_protocol::{Status, keccak256};
 use gio_runtime::{BuildHashes, MachineVersion, RunControl, RunError, UnitLimits};
 use support::machine::{run_everywhere, run_provable, run_version};
-use support::{LIMITS, engine, input, output};
+use support::{LIMITS, engine, everything, input, output};
 
 const ECHO: &[u8] = include_bytes!("../../../apps/echo/echo.wasm");
 const RENDER: &[u8] = include_bytes!("../../../apps/render/render.wasm");
@@ -18,14 +18,7 @@ const FORTH: &[u8] = include_bytes!("../../../apps/tools/forth.wasm");
 
 #[test]
 fn a_users_program_does_the_same_on_every_machine() {
-    let mut image = input(&["echo", "data/numbers.txt", "two words", ""]);
-    image.env.insert("GREETING".into(), "grüß dich".into());
-    image.env.insert("EMPTY".into(), Vec::new());
-    image
-        .files
-        .insert("data/numbers.txt".into(), b"1\n22\n333\n".to_vec());
-    image.files.insert("readme".into(), vec![b'x'; 100_000]);
-    image.stdin = b"line one\nline two\nno end".to_vec();
+    let image = everything();
     let outcome = run_everywhere(ECHO, &image, &LIMITS);
     assert_eq!((outcome.status, outcome.exit_code), (Status::Exit, 3));
     run_everywhere(ECHO, &input(&["echo"]), &LIMITS);

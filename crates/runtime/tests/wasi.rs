@@ -6,7 +6,7 @@ mod support;
 use gio_content::image::InputImage;
 use gio_protocol::{B256, Status, keccak256, tag};
 use gio_runtime::UnitLimits;
-use support::{LIMITS, input, output, peer, run, run_wat};
+use support::{LIMITS, everything, input, output, peer, run, run_wat};
 
 const ECHO: &[u8] = include_bytes!("../../../apps/echo/echo.wasm");
 
@@ -30,14 +30,7 @@ fn assert_same_as_wasmtime(wasm: &[u8], image: &InputImage) {
 
 #[test]
 fn a_users_program_does_what_it_does_under_wasmtime() {
-    let mut image = input(&["echo", "data/numbers.txt", "two words", ""]);
-    image.env.insert("GREETING".into(), "grüß dich".into());
-    image.env.insert("EMPTY".into(), Vec::new());
-    image
-        .files
-        .insert("data/numbers.txt".into(), b"1\n22\n333\n".to_vec());
-    image.files.insert("readme".into(), vec![b'x'; 100_000]);
-    image.stdin = b"line one\nline two\nno end".to_vec();
+    let image = everything();
     assert_same_as_wasmtime(ECHO, &image);
     assert_eq!(run(ECHO, &image, &LIMITS).exit_code, 3);
 }

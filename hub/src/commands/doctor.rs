@@ -87,15 +87,7 @@ async fn chain(found: &mut Diagnosis, config: &Config) -> Option<Chain> {
         }
     };
     match chain.head().await {
-        Ok(head) => {
-            let text = format!(
-                "chain {} at block {}, contracts in place",
-                chain.chain_id(),
-                head.number
-            );
-            found.ok("rpc", text);
-            found.block_clock(unix_now(), head.time.0);
-        }
+        Ok(head) => found.rpc(chain.chain_id(), head.number, unix_now(), head.time.0),
         Err(error) => found.fail("rpc", chain_of(&error), "is the node of `rpc_url` up?"),
     }
     Some(chain)

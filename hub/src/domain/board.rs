@@ -19,13 +19,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
+use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds, Work};
 
 use self::deal::DealWork;
 use self::miner::Miner;
 use super::bonds::{Bonds, has_court};
 use super::deal::DealInfo;
-use super::owed::Owed;
 
 pub use self::deal::{EARLIER_MAX, NEVER_MAX, REST_SECONDS_MAX};
 pub use self::machines::{Machines, Trouble};
@@ -319,7 +318,7 @@ impl Board {
     }
 
     /// What a miner has coming, from disk: after it joined and after it was paid.
-    pub fn set_owed(&mut self, miner: Address, owed: Owed) {
+    pub fn set_owed(&mut self, miner: Address, owed: Work) {
         if let Some(found) = self.miners.get_mut(&miner) {
             found.owed = Some(owed);
         }
@@ -347,7 +346,7 @@ impl Board {
         self.may_accept(miner, unit, cu)?;
         let deal = self.deals.get_mut(&unit.deal).ok_or(NotTaken::NoDeal)?;
         let runner = deal.finish(unit.unit, miner, cu, self.clock);
-        let earned = Owed::of(cu, deal.info.net_price);
+        let earned = Work::of(cu, deal.info.net_price);
         if let Some(found) = self.miners.get_mut(&miner) {
             found.release(unit);
             found.earn(earned);
@@ -463,7 +462,7 @@ impl Board {
                 deal.suits(**address, miner, &self.bonds, now) && !miner.risks(deal.unit_cost())
             };
             miner.has_place()
-                && miner.owed.is_some_and(Owed::is_payable)
+                && miner.owed.is_some_and(Work::is_payable)
                 && waiting.iter().any(is_blocked)
         };
         let blocked = self.miners.iter().filter(is_blocked);

@@ -90,15 +90,7 @@ async fn chain(found: &mut Diagnosis, config: &Config, owner: Option<Address>) {
         }
     };
     match chain.head().await {
-        Ok(head) => {
-            let text = format!(
-                "chain {} at block {}, contracts in place",
-                chain.chain_id(),
-                head.number
-            );
-            found.ok("rpc", text);
-            found.block_clock(unix_now(), head.time.0);
-        }
+        Ok(head) => found.rpc(chain.chain_id(), head.number, unix_now(), head.time.0),
         Err(error) => found.fail("rpc", chain_of(&error), "is the node of `rpc_url` up?"),
     }
     let Some(owner) = owner else { return };
@@ -130,22 +122,7 @@ async fn peers(found: &mut Diagnosis, config: &Config, key: MachineKey) {
     let ours = hubs.iter().map(|hub| hub.announcement());
     let newest = ours.clone().map(|said| said.issued_at.0).max();
     let ours = ours.filter(|said| said.chain_id == config.contracts.chain_id);
-    match (peers, ours.count()) {
-        (0, 0) => found.fail(
-            "peers",
-            "nobody answered",
-            "is `bootstrap` right, and that peer up? outgoing TCP and UDP must be allowed",
-        ),
-        (peers, 0) => found.warn(
-            "peers",
-            format_args!("{peers} connected; no hub of this market"),
-            "wait, or add a hub to `bootstrap`",
-        ),
-        (peers, hubs) => found.ok(
-            "peers",
-            format_args!("{peers} connected; hubs of this market: {hubs}"),
-        ),
-    }
+    found.peers(peers, ours.count());
     found.peer_clock(unix_now(), newest);
     stop.cancel();
     net.stopped().await;

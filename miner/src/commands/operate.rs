@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gio_agent::control::{ControlError, Reply, Request, ask};
+use gio_agent::control::{self, Reply, Request};
 use gio_agent::{Code, Home, UserError};
 use tokio::time::sleep;
 
@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// If no miner runs in this home, or it does not do it.
 pub async fn tell(home: &Home, request: Request) -> Result<(), UserError> {
-    let reply = talk(home, request).await?;
+    let reply = control::tell(home, request).await?;
     let Reply {
         text, under_way, ..
     } = reply;
@@ -35,7 +35,7 @@ pub async fn drain(home: &Home, wait: bool) -> Result<(), UserError> {
     }
     let mut last = None;
     loop {
-        let reply = talk(home, Request::Status).await?;
+        let reply = control::tell(home, Request::Status).await?;
         if !reply.draining {
             let text = "the miner takes units again: somebody told it to resume";
             return Err(UserError::of(Code::Internal, text));
@@ -48,26 +48,5 @@ pub async fn drain(home: &Home, wait: bool) -> Result<(), UserError> {
             console::complain(format_args!("{} units are here", reply.under_way));
         }
         sleep(LOOK).await;
-    }
-}
-
-async fn talk(home: &Home, request: Request) -> Result<Reply, UserError> {
-    let reply = ask(home, request).await.map_err(told)?;
-    if reply.done {
-        return Ok(reply);
-    }
-    let code = match request {
-        Request::Reload => Code::ReloadRefused,
-        Request::Drain | Request::Resume | Request::Status => Code::Internal,
-    };
-    Err(UserError::of(code, reply.text))
-}
-
-fn told(error: ControlError) -> UserError {
-    match error {
-        ControlError::NotRunning { .. } => UserError::of(Code::NotRunning, error)
-            .hint("start it, or name the folder of a miner that runs")
-            .next("gio-miner start"),
-        _ => UserError::of(Code::Internal, error),
     }
 }

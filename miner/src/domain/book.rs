@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use gio_protocol::{B256, Cu, DealId, DealStage, DealTerms, Gio, PricePerPu, UnixSeconds};
+use gio_protocol::{B256, Cu, DealId, DealStage, DealTerms, Gio, PricePerPu, UnixSeconds, Work};
 use thiserror::Error;
 
-use super::exposure::{BeyondLimit, Exposure, Work};
+use super::exposure::{BeyondLimit, Exposure};
 use super::order::{
     Order, OrderRefusal, OwnLimits, TermsRefusal, UnitKey, check_bound, check_limits,
 };

@@ -5,45 +5,10 @@
 //! with what it used, a paid one not at all. The limit starts with one batch, grows with what has arrived, and never
 //! exceeds the money behind the hub's promises.
 
-use gio_protocol::amount::CU_PER_PU;
-use gio_protocol::{Cu, Gio, PricePerPu};
+use gio_protocol::{Gio, Work};
 use thiserror::Error;
 
 use super::trust::Backing;
-
-/// Net work: CU times price, exact, before the rounding down once per deal (F4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Work(u128);
-
-impl Work {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-
-    /// So many CU at this price.
-    #[must_use]
-    pub fn of(cu: Cu, price: PricePerPu) -> Self {
-        Self(u128::from(cu.0) * u128::from(price.0.units()))
-    }
-
-    /// Saturates: more than everything is refused like everything.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    /// Zero if `other` is larger.
-    #[must_use]
-    pub fn minus(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
-    }
-
-    /// The amount it is worth, rounded up, so that exposure is never understated.
-    #[must_use]
-    pub fn net(self) -> Gio {
-        let units = self.0.div_ceil(u128::from(CU_PER_PU));
-        Gio::from_units(u64::try_from(units).unwrap_or(u64::MAX))
-    }
-}
 
 /// An order that would leave the miner with more unpaid work than it risks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -148,8 +113,7 @@ impl Exposure {
         let arrived = self.pulled.plus(self.approved);
         let arrived = arrived.unwrap_or(Gio::from_units(u64::MAX));
         let work = self.done.plus(self.reserved).plus(order);
-        let paid = Work(u128::from(arrived.units()) * u128::from(CU_PER_PU));
-        work.minus(paid).net()
+        work.after_paying(arrived).net()
     }
 }
 
@@ -163,9 +127,8 @@ mod tests {
         Gio::from_units(units)
     }
 
-    /// Work worth exactly this much.
     fn worth(units: u64) -> Work {
-        Work::of(Cu(CU_PER_PU), PricePerPu(gio(units)))
+        Work::worth(gio(units))
     }
 
     fn backed(units: u64) -> Backing {
@@ -218,18 +181,6 @@ mod tests {
         };
         exposure.set_chain(backing, Gio::ZERO);
         assert_eq!(exposure.limit(), gio(50));
-    }
-
-    #[test]
-    fn a_fraction_counts_as_a_whole() {
-        let tiny = Work::of(Cu(1), PricePerPu(gio(1)));
-        assert_eq!(tiny.net(), gio(1));
-        assert_eq!(
-            Work::of(Cu(u64::MAX), PricePerPu(gio(u64::MAX)))
-                .plus(tiny)
-                .net(),
-            gio(u64::MAX)
-        );
     }
 
     #[derive(Clone, Debug)]

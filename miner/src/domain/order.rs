@@ -10,11 +10,9 @@ use gio_content::{ContentRef, content_root};
 use gio_protocol::tree::job;
 use gio_protocol::{
     Address, B256, Claim, Cu, DealId, DealTerms, MachineParams, PricePerPu, Status, TermsError,
-    UnitLeaf, UnixSeconds, unit_seed, word_root,
+    UnitLeaf, UnixSeconds, Work, unit_seed, word_root,
 };
 use thiserror::Error;
-
-use super::exposure::Work;
 
 /// Highest machine version this miner runs.
 pub const MACHINE_VERSION: u32 = 0;

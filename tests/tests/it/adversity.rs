@@ -306,12 +306,7 @@ fn a_clock_that_is_hours_off_is_named_and_costs_nothing() {
 #[test]
 fn without_any_miner_it_is_said_and_the_deadline_gives_everything_back() {
     block_on(async {
-        let mut story = Story::prepare(Settings {
-            miners: 0,
-            ..Settings::default()
-        })
-        .await;
-        story.net.start_hub().await.unwrap();
+        let story = Story::with_hub(0).await;
         let before = story.balance("buyer").await;
         let opened = submit(&story, &["--detach"]).await.expect(0);
         let status = told(story.net.buyer(&["status", opened.job()])).await;

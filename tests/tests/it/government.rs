@@ -242,12 +242,7 @@ async fn delegate(story: &Story, owner: gio_protocol::Address) {
 #[test]
 fn r08_a_hub_that_puts_payday_off_gets_no_deals_and_no_work_until_it_held_it() {
     block_on(async {
-        let mut story = Story::prepare(Settings {
-            miners: 1,
-            ..Settings::default()
-        })
-        .await;
-        story.net.start_hub().await.unwrap();
+        let mut story = Story::with_hub(1).await;
         let job = paths::repository().join("apps/bench/sha256.wasm");
         let job = ["--wasm", text(&job), "--split", "range:0..2:2", "--pu", "2"];
         let plan = [&["plan"], job.as_slice()].concat();

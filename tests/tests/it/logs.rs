@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gio_e2e::devnet::Settings;
 use gio_e2e::paths;
 use gio_e2e::process::{Process, wait_for};
 use gio_failpoint::VISITS;
@@ -17,12 +16,7 @@ const FOLLOWERS: usize = 8;
 #[test]
 fn logs_follow_a_job_to_its_last_unit_and_end() {
     block_on(async {
-        let mut story = Story::prepare(Settings {
-            miners: 1,
-            ..Settings::default()
-        })
-        .await;
-        story.net.start_hub().await.unwrap();
+        let mut story = Story::with_hub(1).await;
         let out = story.net.folder.join("out");
         let job = opened(&story, &out).await;
         // Nobody works yet: who does not follow is told so, and who follows waits.

@@ -134,12 +134,7 @@ fn r02_a_buyer_that_never_confirms_pays_the_metered_sum_after_the_window() {
 #[test]
 fn ch05_a_hub_that_never_delivers_gives_everything_back() {
     block_on(async {
-        let mut story = Story::prepare(Settings {
-            miners: 0,
-            ..Settings::default()
-        })
-        .await;
-        story.net.start_hub().await.unwrap();
+        let mut story = Story::with_hub(0).await;
         let before = story.balance("buyer").await;
         let opened = open_and_leave(&story, "10m").await;
         assert!(
@@ -169,12 +164,7 @@ fn ch05_a_hub_that_never_delivers_gives_everything_back() {
 #[test]
 fn f5_the_hub_itself_refunds_what_it_cannot_deliver() {
     block_on(async {
-        let mut story = Story::prepare(Settings {
-            miners: 0,
-            ..Settings::default()
-        })
-        .await;
-        story.net.start_hub().await.unwrap();
+        let story = Story::with_hub(0).await;
         let before = story.balance("buyer").await;
         let opened = open_and_leave(&story, "10m").await;
         story.net.anvil.pass(601).await.unwrap();

@@ -28,12 +28,7 @@ async fn person(story: &Story, args: &[&str]) -> (i32, String, String) {
 #[test]
 fn without_a_miner_everybody_says_so_and_a_cancel_brings_the_whole_cap_back() {
     block_on(async {
-        let mut story = Story::prepare(Settings {
-            miners: 1,
-            ..Settings::default()
-        })
-        .await;
-        story.net.start_hub().await.unwrap();
+        let mut story = Story::with_hub(1).await;
         let before = story.balance("buyer").await;
         let job = app("wordcount/job.toml");
 

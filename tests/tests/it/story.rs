@@ -52,6 +52,17 @@ impl Story {
         }
     }
 
+    /// A network with its hub running, and so many miners that do not run yet.
+    pub(crate) async fn with_hub(miners: usize) -> Self {
+        let settings = Settings {
+            miners,
+            ..Settings::default()
+        };
+        let mut story = Self::prepare(settings).await;
+        story.net.start_hub().await.unwrap();
+        story
+    }
+
     /// A network with its hub and all its miners running.
     pub(crate) async fn start(settings: Settings) -> Self {
         let mut story = Self::prepare(settings).await;

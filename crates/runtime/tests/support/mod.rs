@@ -65,3 +65,15 @@ pub fn input(args: &[&str]) -> InputImage {
         ..InputImage::default()
     }
 }
+
+/// Arguments, variables, files and standard input, for the app that says what it was given.
+pub fn everything() -> InputImage {
+    let mut image = input(&["echo", "data/numbers.txt", "two words", ""]);
+    image.env.insert("GREETING".into(), "grüß dich".into());
+    image.env.insert("EMPTY".into(), Vec::new());
+    let numbers = b"1\n22\n333\n".to_vec();
+    image.files.insert("data/numbers.txt".into(), numbers);
+    image.files.insert("readme".into(), vec![b'x'; 100_000]);
+    image.stdin = b"line one\nline two\nno end".to_vec();
+    image
+}

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use gio_protocol::{Address, Cu, UnixSeconds};
+use gio_protocol::{Address, Cu, UnixSeconds, Work};
 
 use super::miner::Miner;
 use super::{NotTaken, Progress};
 use crate::domain::bonds::Bonds;
 use crate::domain::deal::DealInfo;
 use crate::domain::next::post_at;
-use crate::domain::owed::Owed;
 
 /// Miners remembered per unit who had it before and may still be first with it.
 pub const EARLIER_MAX: usize = 4;
@@ -138,8 +137,8 @@ impl DealWork {
     }
 
     /// What a running unit may come to owe its miner.
-    pub(super) fn unit_cost(&self) -> Owed {
-        Owed::of(self.info.plan.spec().bounds.cu_limit, self.info.net_price)
+    pub(super) fn unit_cost(&self) -> Work {
+        Work::of(self.info.plan.spec().bounds.cu_limit, self.info.net_price)
     }
 
     /// Whether a unit waits that the cap covers.

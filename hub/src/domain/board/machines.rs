@@ -1,12 +1,11 @@
 //! Who could run a unit now, and why the others could not: what `plan` and `why` tell a buyer. And what went wrong
 //! with units without anybody saying so.
 
-use gio_protocol::{Address, DealId, PricePerPu, UnixSeconds};
+use gio_protocol::{Address, DealId, PricePerPu, UnixSeconds, Work};
 
 use super::deal::DealWork;
 use super::miner::Miner;
 use super::{Board, UnitRef};
-use crate::domain::owed::Owed;
 
 /// The connected miners, each in exactly one count after `connected`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,7 +149,7 @@ impl Machines {
         is_covered: bool,
         now: UnixSeconds,
     ) -> &mut u32 {
-        let cost = need.deal.map_or(Owed::NOTHING, DealWork::unit_cost);
+        let cost = need.deal.map_or(Work::NONE, DealWork::unit_cost);
         if need.pages_max > miner.offer.pages_max {
             &mut self.memory_too_small
         } else if need.net_price < miner.offer.net_price_min {

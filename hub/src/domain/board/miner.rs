@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gio_protocol::{Gio, PricePerPu, UnixSeconds};
+use gio_protocol::{Gio, PricePerPu, UnixSeconds, Work};
 
 use super::{Failure, Offer, Session, UnitRef};
-use crate::domain::owed::Owed;
 
 /// How long a miner whose stream broke keeps its units: long enough for a reconnect with back-off.
 pub const GRACE_SECONDS: u64 = 5;
@@ -17,11 +16,11 @@ pub const WINDOW_FIRST: u32 = 32;
 pub(super) struct Miner {
     pub(super) offer: Offer,
     /// What it has coming. `None` until the database was asked; it gets nothing until then.
-    pub(super) owed: Option<Owed>,
+    pub(super) owed: Option<Work>,
     pub(super) draining: bool,
-    running: BTreeMap<UnitRef, Owed>,
+    running: BTreeMap<UnitRef, Work>,
     /// Sum over `running`.
-    reserved: Owed,
+    reserved: Work,
     window: u32,
     /// Units in a row that brought nothing; others are asked first.
     misses: u32,
@@ -45,7 +44,7 @@ impl Miner {
     }
 
     /// A miner with a new session, and the units it had in the one before.
-    pub(super) fn joined(offer: Offer, before: Option<Self>) -> (Self, BTreeMap<UnitRef, Owed>) {
+    pub(super) fn joined(offer: Offer, before: Option<Self>) -> (Self, BTreeMap<UnitRef, Work>) {
         let (window, misses, running) = before
             .map_or((WINDOW_FIRST, 0, BTreeMap::new()), |before| {
                 (before.window, before.misses, before.running)
@@ -55,7 +54,7 @@ impl Miner {
             owed: None,
             draining: false,
             running: BTreeMap::new(),
-            reserved: Owed::NOTHING,
+            reserved: Work::NONE,
             window,
             misses,
             gone_since: None,
@@ -88,7 +87,7 @@ impl Miner {
     }
 
     /// Whether a unit of this cost keeps its unpaid work within what it allows (R25).
-    pub(super) fn risks(&self, cost: Owed) -> bool {
+    pub(super) fn risks(&self, cost: Work) -> bool {
         let owed = self.owed.unwrap_or_default();
         owed.plus(self.reserved)
             .plus(cost)
@@ -103,7 +102,7 @@ impl Miner {
         self.running.keys().copied()
     }
 
-    pub(super) fn take(&mut self, unit: UnitRef, cost: Owed) {
+    pub(super) fn take(&mut self, unit: UnitRef, cost: Work) {
         if self.running.insert(unit, cost).is_none() {
             self.reserved = self.reserved.plus(cost);
         }
@@ -118,7 +117,7 @@ impl Miner {
         true
     }
 
-    pub(super) fn earn(&mut self, earned: Owed) {
+    pub(super) fn earn(&mut self, earned: Work) {
         self.owed = self.owed.map(|owed| owed.plus(earned));
         self.window = self.window.saturating_add(1);
         self.misses = 0;
@@ -137,7 +136,7 @@ impl Miner {
     }
 
     #[cfg(test)]
-    pub(super) fn reserved(&self) -> Owed {
+    pub(super) fn reserved(&self) -> Work {
         self.reserved
     }
 

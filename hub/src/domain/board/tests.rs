@@ -62,7 +62,7 @@ fn board(units: u32) -> (Board, DealId) {
 /// Joins with nothing owed and fills.
 fn join(board: &mut Board, number: u8, offer: Offer) -> Vec<Effect> {
     let mut effects = board.join(miner(number), offer, NOW);
-    board.set_owed(miner(number), Owed::NOTHING);
+    board.set_owed(miner(number), Work::NONE);
     effects.extend(board.fill(NOW));
     effects
 }
@@ -90,7 +90,7 @@ fn work_spreads_over_miners_and_stays_within_their_places() {
     let (mut board, deal) = board(10);
     for number in 1..=3 {
         board.join(miner(number), offer(u64::from(number), 3), NOW);
-        board.set_owed(miner(number), Owed::NOTHING);
+        board.set_owed(miner(number), Work::NONE);
     }
     let effects = board.fill(NOW);
     assert_eq!(
@@ -110,7 +110,7 @@ fn work_spreads_over_miners_and_stays_within_their_places() {
     few.open(small, &Restored::default(), NOW);
     for number in 1..=3 {
         few.join(miner(number), offer(u64::from(number), 3), NOW);
-        few.set_owed(miner(number), Owed::NOTHING);
+        few.set_owed(miner(number), Work::NONE);
     }
     let effects = few.fill(NOW);
     assert!(
@@ -140,7 +140,7 @@ fn nothing_is_given_before_it_is_known_what_a_miner_has_coming() {
     let (mut board, _) = board(1);
     board.join(miner(1), offer(1, 1), NOW);
     assert_eq!(board.fill(NOW), []);
-    board.set_owed(miner(1), Owed::NOTHING);
+    board.set_owed(miner(1), Work::NONE);
     assert_eq!(assigned(&board.fill(NOW)).len(), 1);
 }
 
@@ -197,7 +197,7 @@ fn r25_unpaid_work_stays_within_what_a_miner_risks() {
     assert_eq!(board.fill(NOW), []);
     assert_eq!(board.waiting_for_pay(NOW), BTreeSet::from([miner(1)]));
 
-    board.set_owed(miner(1), Owed::NOTHING);
+    board.set_owed(miner(1), Work::NONE);
     assert_eq!(board.waiting_for_pay(NOW), BTreeSet::new());
     assert_eq!(count(&board.fill(NOW), 1), 3, "paid");
     board.set_exposure(miner(1), Gio::from_units(4 * UNIT_NET));
@@ -235,7 +235,7 @@ fn a_late_claim_beside_a_full_cap_is_not_taken() {
     let later = NOW.after(UNIT_SECONDS);
     assert!(board.tick(later).contains(&Effect::Requeue(unit(deal, 0))));
     board.join(miner(2), offer(2, 1), later);
-    board.set_owed(miner(2), Owed::NOTHING);
+    board.set_owed(miner(2), Work::NONE);
     let given = assigned(&board.fill(later));
     assert_eq!(
         given,
@@ -264,7 +264,7 @@ fn a_late_unit_goes_elsewhere_and_the_first_claim_counts() {
     };
     assert_eq!(board.tick(late), [Effect::Requeue(given), cancel]);
     board.join(miner(2), offer(2, 1), late);
-    board.set_owed(miner(2), Owed::NOTHING);
+    board.set_owed(miner(2), Work::NONE);
     assert_eq!(
         assigned(&board.fill(late)),
         [(miner(2), given)],
@@ -369,7 +369,7 @@ fn no_unit_is_ever_given_up_whatever_strangers_do_with_it() {
     let mut now = NOW;
     for stranger in 10..200 {
         board.join(miner(stranger), offer(u64::from(stranger), 1), now);
-        board.set_owed(miner(stranger), Owed::NOTHING);
+        board.set_owed(miner(stranger), Work::NONE);
         assert_eq!(
             assigned(&board.fill(now)),
             [(miner(stranger), unit(deal, 0))]
@@ -380,7 +380,7 @@ fn no_unit_is_ever_given_up_whatever_strangers_do_with_it() {
         board.tick(now);
     }
     board.join(miner(1), offer(1, 1), now);
-    board.set_owed(miner(1), Owed::NOTHING);
+    board.set_owed(miner(1), Work::NONE);
     assert_eq!(assigned(&board.fill(now)), [(miner(1), unit(deal, 0))]);
     board.accept(miner(1), unit(deal, 0), Cu(1)).unwrap();
     assert_eq!(board.fill(now), [Effect::Finished(deal)]);
@@ -412,7 +412,7 @@ fn miners_that_brought_nothing_are_asked_last() {
     let mut now = NOW.after(UNIT_SECONDS);
     for number in 2..=3 {
         board.join(miner(number), offer(u64::from(number), 1), now);
-        board.set_owed(miner(number), Owed::NOTHING);
+        board.set_owed(miner(number), Work::NONE);
     }
     for expected in [2, 3] {
         board.tick(now);
@@ -577,7 +577,7 @@ fn a_restart_goes_on_where_the_disk_says() {
         later,
     );
     assert_eq!(back, [keep(1, 1)]);
-    board.set_owed(miner(1), Owed::NOTHING);
+    board.set_owed(miner(1), Work::NONE);
     assert_eq!(board.fill(NOW), [], "its place is taken by what it has");
     board.accept(miner(1), unit(deal, 1), Cu(1)).unwrap();
     assert_eq!(count(&board.fill(NOW), 1), 1);

@@ -8,7 +8,6 @@ use super::*;
 use crate::domain::agreement::tests::terms;
 use crate::domain::board::{Restored, UnitRef};
 use crate::domain::deal::tests::CHAIN_ID;
-use crate::domain::owed::Owed;
 use crate::domain::payout::due;
 use crate::domain::quote::Quote;
 use crate::domain::stage::Stage;
@@ -17,6 +16,7 @@ use database::reopened;
 use gio_content::ContentRef;
 use gio_protocol::{
     Address, B256, Claim, Cu, DealId, Gio, PricePerPu, Signature, SignedClaim, Status, UnixSeconds,
+    Work,
 };
 
 const NOW: UnixSeconds = UnixSeconds(10_000);
@@ -410,9 +410,9 @@ async fn accounts_follow_claims_and_payments() {
     accept(&store, two, &[0], miner(1)).await;
     accept(&store, one, &[3], miner(1)).await;
     assert!(store.has_claims(one).await.unwrap());
-    let units = |n: u64| Owed::of(Cu(n * CU.0), PricePerPu(Gio::from_units(UNIT_NET)));
+    let units = |n: u64| Work::of(Cu(n * CU.0), PricePerPu(Gio::from_units(UNIT_NET)));
     assert_eq!(store.owed(miner(1)).await.unwrap(), units(4));
-    assert_eq!(store.owed(miner(3)).await.unwrap(), Owed::NOTHING);
+    assert_eq!(store.owed(miner(3)).await.unwrap(), Work::NONE);
 
     let accounts = store.accounts().await.unwrap();
     let account = *accounts

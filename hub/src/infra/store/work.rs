@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use gio_protocol::{
-    Address, B256, Claim, Cu, DealId, PricePerPu, Signature, SignedClaim, UnixSeconds,
+    Address, B256, Claim, Cu, DealId, PricePerPu, Signature, SignedClaim, UnixSeconds, Work,
 };
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::{Store, StoreError, address, amount, number, signed, small, values};
 use crate::domain::board::{Restored, UnitRef};
-use crate::domain::owed::Owed;
 
 /// Contents up to this size live in the database, larger ones in files: SQLite reads small blobs faster than the
 /// file system opens files.
@@ -205,7 +204,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn owed(&self, to: Address) -> Result<Owed, StoreError> {
+    pub async fn owed(&self, to: Address) -> Result<Work, StoreError> {
         let rows = sqlx::query(
             "SELECT e.cu, d.net_price, (SELECT CAST(COALESCE(SUM(net), 0) AS BIGINT) FROM payouts p WHERE p.deal_id = e.deal_id \
              AND p.miner = e.miner AND p.tx IS NOT NULL) AS paid \
@@ -214,9 +213,9 @@ impl Store {
         .bind(to.as_slice())
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().try_fold(Owed::NOTHING, |sum, row| {
+        rows.iter().try_fold(Work::NONE, |sum, row| {
             let price = PricePerPu(amount(row, "net_price")?);
-            let earned = Owed::of(Cu(number(row, "cu")?), price);
+            let earned = Work::of(Cu(number(row, "cu")?), price);
             Ok(sum.plus(earned.after_paying(amount(row, "paid")?)))
         })
     }

@@ -1,13 +1,12 @@
 //! What the store is asked.
 
-use gio_protocol::{Address, Cu, DealId, Gio, PricePerPu, UnixSeconds};
+use gio_protocol::{Address, Cu, DealId, Gio, PricePerPu, UnixSeconds, Work};
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{
     ClaimRow, Columns, DealRow, HubRow, HubTotals, NotARow, PullRow, Totals, Unanswered,
 };
 use super::{Store, StoreError};
-use crate::domain::exposure::Work;
 use crate::domain::order::UnitKey;
 use crate::domain::trust::HubStatus;
 

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use gio_protocol::{
     B256, Claim, Cu, DealId, DealTerms, Gio, PricePerPu, Signature, Status, UnixSeconds,
-    VerificationMode, seed_commitment,
+    VerificationMode, Work, seed_commitment,
 };
 use proptest::prelude::*;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::domain::exposure::Work;
 use crate::domain::order::UnitKey;
 use crate::domain::trust::HubStatus;
 

@@ -401,7 +401,10 @@ fn bug_20_a_late_step_changes_nothing() {
     let proven = court.sent_by(first, &step);
     let refused = court.sent_by(first, &rival);
     let ended = court.sent_by(first, &halted);
-    assert_ne!(proven.as_ref().unwrap()[..32], proven.as_ref().unwrap()[32..]);
+    assert_ne!(
+        proven.as_ref().unwrap()[..32],
+        proven.as_ref().unwrap()[32..]
+    );
     assert!(refused.is_err(), "operands the state does not have");
     let same = ended.as_ref().unwrap();
     assert_eq!(same[..32], same[32..], "a halted machine stays");

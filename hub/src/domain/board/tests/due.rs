@@ -10,7 +10,7 @@ fn with_one_done(since: UnixSeconds, seconds: u64) -> (Board, DealId) {
     let id = deal.id;
     board.open(deal, &Restored::default(), since);
     board.join(miner(1), offer(1, 1), since);
-    board.set_owed(miner(1), Owed::NOTHING);
+    board.set_owed(miner(1), Work::NONE);
     let given = assigned(&board.fill(since));
     board.tick(since.after(seconds));
     board.accept(miner(1), given[0].1, CU_LIMIT).unwrap();
@@ -33,7 +33,7 @@ fn a_unit_that_takes_longer_than_is_left_is_not_given_out() {
     let mut fresh = Board::new(UNIT_SECONDS);
     fresh.open(info(1, 1, 1), &Restored::default(), before(2));
     fresh.join(miner(1), offer(1, 1), before(2));
-    fresh.set_owed(miner(1), Owed::NOTHING);
+    fresh.set_owed(miner(1), Work::NONE);
     assert_eq!(fresh.fill(end), [], "it would be cut off at once");
     assert_eq!(count(&fresh.fill(before(1)), 1), 1);
 }

@@ -92,7 +92,7 @@ struct World {
     rows: BTreeMap<UnitRef, (Address, UnixSeconds)>,
     /// Orders miners have not given back or finished.
     orders: BTreeMap<Address, BTreeSet<UnitRef>>,
-    owed: BTreeMap<Address, Owed>,
+    owed: BTreeMap<Address, Work>,
     open: BTreeSet<DealId>,
     finished: BTreeSet<DealId>,
 }
@@ -239,8 +239,8 @@ impl World {
                 self.board.set_exposure(miner(by), limit);
             }
             Event::Pay { miner: by } => {
-                self.owed.insert(miner(by), Owed::NOTHING);
-                self.board.set_owed(miner(by), Owed::NOTHING);
+                self.owed.insert(miner(by), Work::NONE);
+                self.board.set_owed(miner(by), Work::NONE);
             }
             _ => {}
         }
@@ -303,7 +303,7 @@ impl World {
                 self.done.insert(unit, (miner, cu));
                 let price = self.info(unit.deal).net_price;
                 let owed = self.owed.entry(miner).or_default();
-                *owed = owed.plus(Owed::of(cu, price));
+                *owed = owed.plus(Work::of(cu, price));
                 if let Some(orders) = self.orders.get_mut(&miner) {
                     orders.remove(&unit);
                 }
@@ -364,8 +364,8 @@ impl World {
                 running.remove(address).unwrap_or_default(),
                 "both books agree"
             );
-            let cost = Owed::of(CU_LIMIT, PricePerPu(Gio::from_units(UNIT_NET)));
-            let reserved = own.iter().fold(Owed::NOTHING, |sum, _| sum.plus(cost));
+            let cost = Work::of(CU_LIMIT, PricePerPu(Gio::from_units(UNIT_NET)));
+            let reserved = own.iter().fold(Work::NONE, |sum, _| sum.plus(cost));
             assert_eq!(miner.reserved(), reserved);
         }
         assert!(running.is_empty(), "units run with miners nobody knows");

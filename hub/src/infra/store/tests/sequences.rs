@@ -158,7 +158,7 @@ async fn compare(store: &Store, deal: DealId, model: &Model) {
         assert_eq!(earned, model.earned(miner));
         assert_eq!(account.account.paid.units(), paid + coming);
         assert!(paid + coming <= earned, "nobody is paid twice");
-        let left = Owed::of(account.account.cu, account.account.net_price);
+        let left = Work::of(account.account.cu, account.account.net_price);
         assert_eq!(
             store.owed(miner).await.unwrap(),
             left.after_paying(Gio::from_units(paid))
