@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gio_agent::files::{Access, write_durably};
 use gio_agent::http::HttpServer;
-use gio_agent::{Code, ExitStatus, Home, UserError, random_word, shutdown_signal};
+use gio_agent::{Code, ExitStatus, Home, Shutdowns, UserError, random_word};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -126,6 +126,7 @@ async fn run(
         Access::Public,
     )?;
     serve_metrics(home, config, http, (&ledger, &peers), stop, loops);
+    let mut shutdowns = Shutdowns::listen();
     info!(peers = %listening, rpc = %rpc.address(), "the node is ready");
     loops.add("peers", async move {
         manager.run().await.map_err(trouble::peers)
@@ -140,7 +141,7 @@ async fn run(
         Ok(())
     });
     tokio::select! {
-        () = shutdown_signal() => Ok(()),
+        () = shutdowns.next() => Ok(()),
         () = stop.cancelled() => Ok(()),
         ended = loops.tasks.join_next() => match ended {
             Some(Ok((_, Err(error)))) => Err(error),

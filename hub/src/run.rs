@@ -8,7 +8,7 @@ use std::time::Duration;
 use gio_agent::control::ControlSocket;
 use gio_agent::http::HttpServer;
 use gio_agent::{
-    Code, ExitStatus, Home, HomeLock, UserError, clock_off, shutdown_signal, unix_now,
+    Code, ExitStatus, Hangups, Home, HomeLock, Shutdowns, UserError, clock_off, unix_now,
 };
 use gio_evm::{BlockHead, Chain, WalletState};
 use gio_keys::MachineKey;
@@ -49,16 +49,25 @@ const METRICS_ADDR: &str = "metrics.addr";
 /// # Errors
 /// Whatever keeps the hub from starting, or made one of its loops stop.
 pub async fn start(home: &Home) -> Result<(), UserError> {
-    let mut running = RunningHub::launch(home).await?;
+    let mut shutdowns = Shutdowns::listen();
+    // The config is about to be read.
+    let _early = Hangups::listen();
+    let mut running = tokio::select! {
+        running = Box::pin(RunningHub::launch(home)) => running?,
+        () = shutdowns.next() => {
+            observe::stopping();
+            return Ok(());
+        }
+    };
     let failed = tokio::select! {
-        () = shutdown_signal() => None,
+        () = shutdowns.next() => None,
         error = running.failed() => Some(error),
     };
     if failed.is_none() {
         // A second signal does not wait.
         tokio::select! {
             () = running.drain() => {}
-            () = shutdown_signal() => {}
+            () = shutdowns.next() => {}
         }
     }
     running.stop().await;

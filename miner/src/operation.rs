@@ -1,6 +1,6 @@
 //! What an operator can change while the miner runs: prices and limits by `reload`, and whether it takes new units.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use gio_agent::unix_now;
 use tokio::sync::watch;
@@ -10,7 +10,7 @@ use crate::config::MinerConfig;
 /// The config as it is now, and the operator's word.
 #[derive(Debug)]
 pub struct Operation {
-    config: RwLock<Arc<MinerConfig>>,
+    config: watch::Sender<Arc<MinerConfig>>,
     /// The operator's word.
     told: watch::Sender<bool>,
     /// Whether nothing new is taken, by that word or in a maintenance window.
@@ -22,7 +22,7 @@ impl Operation {
     #[must_use]
     pub fn new(config: MinerConfig) -> Self {
         Self {
-            config: RwLock::new(Arc::new(config)),
+            config: watch::Sender::new(Arc::new(config)),
             told: watch::Sender::new(false),
             draining: watch::Sender::new(false),
         }
@@ -31,8 +31,13 @@ impl Operation {
     /// The config.
     #[must_use]
     pub fn config(&self) -> Arc<MinerConfig> {
-        let config = self.config.read();
-        Arc::clone(&config.unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// The config, live: whoever tells others of it subscribes before looking, or misses a reload in between.
+    #[must_use]
+    pub fn reloads(&self) -> watch::Receiver<Arc<MinerConfig>> {
+        self.config.subscribe()
     }
 
     /// Takes a checked config over as a whole, or says which key of it only a restart can change.
@@ -43,7 +48,7 @@ impl Operation {
         if let Some(key) = self.config().fixed_difference(&new) {
             return Err(key);
         }
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        self.config.send_replace(Arc::new(new));
         self.look();
         Ok(())
     }

@@ -25,7 +25,7 @@ pub use errors::Code;
 pub use exit::{ExitStatus, UserError, report};
 pub use home::{Home, HomeError, HomeLock, Role};
 pub use logging::{LogFormat, LogOptions, init_logging};
-pub use shutdown::{Hangups, shutdown_signal};
+pub use shutdown::{Hangups, Shutdowns, shutdown_signal};
 pub use terminal::{printable, printable_lines};
 
 use alloy_primitives::B256;

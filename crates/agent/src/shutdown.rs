@@ -2,16 +2,54 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Resolves at the first Ctrl-C or SIGTERM.
+/// Resolves at the first Ctrl-C or SIGTERM from when it is first polled.
 pub async fn shutdown_signal() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        tracing::warn!("cannot listen for SIGTERM; only Ctrl-C stops this process");
-        let _ = tokio::signal::ctrl_c().await;
-        return;
+    Shutdowns::listen().next().await;
+}
+
+/// Ctrl-C and SIGTERM, time after time.
+#[derive(Debug)]
+pub struct Shutdowns {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+}
+
+impl Shutdowns {
+    /// From now on neither ends the process by itself. Before an agent says that it is there: whoever heard that may
+    /// stop it at once, and in order.
+    #[must_use]
+    pub fn listen() -> Self {
+        let listen = |kind, name| match signal(kind) {
+            Ok(signal) => Some(signal),
+            Err(error) => {
+                tracing::warn!(
+                    "cannot listen for {name}, which ends this process at once: {error}"
+                );
+                None
+            }
+        };
+        Self {
+            interrupt: listen(SignalKind::interrupt(), "Ctrl-C"),
+            terminate: listen(SignalKind::terminate(), "SIGTERM"),
+        }
+    }
+
+    /// The next one; safe to cancel.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            () = next(&mut self.interrupt) => {}
+            () = next(&mut self.terminate) => {}
+        }
+    }
+}
+
+async fn next(signal: &mut Option<Signal>) {
+    let came = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
     };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    if came.is_none() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -32,12 +70,6 @@ impl Hangups {
 
     /// The next one; safe to cancel.
     pub async fn next(&mut self) {
-        let came = match &mut self.0 {
-            Some(signal) => signal.recv().await,
-            None => None,
-        };
-        if came.is_none() {
-            std::future::pending::<()>().await;
-        }
+        next(&mut self.0).await;
     }
 }

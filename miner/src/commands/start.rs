@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gio_agent::control::ControlSocket;
 use gio_agent::http::HttpServer;
-use gio_agent::{Code, Home, UserError, clock_off, shutdown_signal, unix_now};
+use gio_agent::{Code, Hangups, Home, Shutdowns, UserError, clock_off, unix_now};
 use gio_evm::{Chain, ConnectError};
 use gio_net::{Net, Services};
 use tokio::task::JoinSet;
@@ -27,6 +27,8 @@ const METRICS_ADDR: &str = "metrics.addr";
 /// # Errors
 /// Whatever keeps the miner from starting, or made it stop.
 pub async fn run(home: &Home) -> Result<(), UserError> {
+    // The config is about to be read.
+    let _early = Hangups::listen();
     let config = config(home)?;
     let key = key(home)?;
     let _lock = home.lock().map_err(|error| {
@@ -54,10 +56,11 @@ pub async fn run(home: &Home) -> Result<(), UserError> {
         config: config.miner,
     };
     let cores = parts.config.cores().get();
+    let mut shutdowns = Shutdowns::listen();
     parts.console.started(owner, cores, home.folder());
     let miner = Miner::build(home.folder(), parts).await.map_err(ended)?;
     let doors = open_doors(home, &miner.deps(), http);
-    let result = miner.run(shutdown_signal()).await;
+    let result = miner.run(async move { shutdowns.next().await }).await;
     doors.stop.cancel();
     doors.tasks.join_all().await;
     stop_net.cancel();

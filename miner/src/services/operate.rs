@@ -62,7 +62,6 @@ fn reload(deps: &Deps, path: &Path) -> Reply {
             Ok(()) => {
                 for desk in deps.desks.all() {
                     desk.set_limits(deps);
-                    desk.hang_up();
                 }
                 deps.rejudge.notify_one();
                 Reply::done("prices and limits are those of the config file now")

@@ -69,6 +69,8 @@ enum SessionEnd {
     HungUp,
     #[error("this miner takes units again")]
     Resumed,
+    #[error("this miner's prices and limits were read again")]
+    Reloaded,
     #[error("this miner is stopping")]
     Stopped,
     #[error(transparent)]
@@ -156,6 +158,7 @@ impl Desk {
 
     async fn try_serve(self: &Arc<Self>, was_useful: &mut bool) -> Result<Infallible, SessionEnd> {
         let mut limit = self.limit.subscribe();
+        let mut reloads = self.deps.operation.reloads();
         let opened = tokio::select! {
             opened = self.greet() => opened?,
             () = self.stop.cancelled() => return Err(SessionEnd::Stopped),
@@ -189,6 +192,8 @@ impl Desk {
                         return Err(SessionEnd::Resumed);
                     }
                 }
+                // As with a pause that ends, the hub hears of it by a new first message.
+                Ok(()) = reloads.changed() => return Err(SessionEnd::Reloaded),
                 () = draining.cancelled(), if !told => {
                     told = true;
                     self.say_stopping().await;

@@ -49,6 +49,8 @@ pub(crate) struct FakeHub {
     pub(crate) net: Net,
     pub(crate) blobs: Blobs,
     pub(crate) stalled: Arc<Mutex<Stalled>>,
+    /// Held by a test that lets miners wait for their welcome.
+    pub(crate) greeting: Arc<tokio::sync::Mutex<()>>,
     sessions: mpsc::Receiver<Session>,
     stop: CancellationToken,
     sequence: u64,
@@ -80,8 +82,10 @@ impl FakeHub {
         let net = Net::start(config, stop.clone()).await.unwrap();
         let (blobs, stalled) = (Blobs::default(), Arc::<Mutex<Stalled>>::default());
         let (arrived, sessions) = mpsc::channel(16);
+        let greeting = Arc::<tokio::sync::Mutex<()>>::default();
         let work = FakeWork {
             arrived,
+            greeting: Arc::clone(&greeting),
             owner: key.address(),
             wallet,
         };
@@ -95,6 +99,7 @@ impl FakeHub {
             net,
             blobs,
             stalled,
+            greeting,
             sessions,
             stop,
             sequence: 0,
@@ -250,6 +255,7 @@ impl Session {
 
 struct FakeWork {
     arrived: mpsc::Sender<Session>,
+    greeting: Arc<tokio::sync::Mutex<()>>,
     owner: Address,
     wallet: Address,
 }
@@ -283,6 +289,7 @@ impl Work for FakeWork {
         };
         // A test that has seen enough does not listen any more.
         let _ = self.arrived.send(session).await;
+        drop(self.greeting.lock().await);
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
     }
 }
