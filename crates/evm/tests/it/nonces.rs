@@ -59,6 +59,34 @@ async fn a_second_process_with_the_same_key_is_noticed_and_survived() {
     assert_eq!(market.balances(&[to]).await, [gio("6")]);
 }
 
+/// Votes are counted by the second: a transfer simulated in the second of the one before changes that second's count, and
+/// writes a new one if it is mined in the next.
+#[tokio::test]
+async fn a_transaction_mined_in_a_later_second_than_simulated_has_gas_enough() {
+    let market = Market::start_unregistered().await;
+    let node = market.node();
+    let (from, to) = (&market.treasury, &market.buyer);
+    for actor in [from, to] {
+        let own = actor.address();
+        actor.chain.delegate_votes(own).await.unwrap();
+    }
+    from.chain.send_gio(to.address(), gio("1")).await.unwrap();
+    node.anvil_set_block_timestamp_interval(0).await.unwrap();
+    from.chain.send_gio(to.address(), gio("1")).await.unwrap();
+    node.anvil_set_auto_mine(false).await.unwrap();
+    let account = from.address();
+    let nonce = node.get_transaction_count(account).await.unwrap();
+    let (chain, receiver) = (from.chain.clone(), to.address());
+    let mut sending = JoinSet::from_iter([async move { chain.send_gio(receiver, gio("1")).await }]);
+    wait_until("the transaction", async || {
+        node.get_transaction_count(account).pending().await.unwrap() > nonce
+    })
+    .await;
+    node.anvil_set_block_timestamp_interval(10).await.unwrap();
+    node.anvil_mine(Some(1), None).await.unwrap();
+    sending.join_next().await.unwrap().unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_stuck_transaction_is_replaced_with_a_higher_fee() {
     let market = Market::start_unregistered().await;
