@@ -1,12 +1,14 @@
-//! Three independent float units: Berkeley SoftFloat with RISC-V's NaNs, LLVM's APFloat, and this machine's own.
+//! Three independent float units: Berkeley SoftFloat with RISC-V's NaNs, LLVM's APFloat, and this machine's own; and
+//! what wasmtime makes of minima and maxima, which of the three only APFloat has.
 //!
 //! Each answers an instruction's result and whether it traps, or nothing where it has no such operation. NaN results
-//! of the latter two are made canonical here; SoftFloat's RISC-V build makes them so itself.
+//! of APFloat and the machine are made canonical here; SoftFloat's RISC-V build and Cranelift's flag make them so.
 
 use gio_machine::isa::Op;
 use rustc_apfloat::ieee::{Double, Single};
 use rustc_apfloat::{Float as _, FloatConvert as _, Round, Status};
 use softfloat_sys as sf;
+use wasmtime::{Config, Engine, Instance, Module, Store, TypedFunc};
 
 pub const NAN_32: u64 = 0x7fc0_0000;
 pub const NAN_64: u64 = 0x7ff8_0000_0000_0000;
@@ -378,4 +380,57 @@ fn native_truncation(op: Op, x: u64) -> (u64, bool) {
         (_, false) => value as u64,
     };
     (result, false)
+}
+
+/// Functions that wasmtime compiles, with Cranelift's canonical NaNs: minimum and maximum of both widths.
+pub struct Compiled {
+    store: Store<()>,
+    singles: [TypedFunc<(u32, u32), u32>; 2],
+    doubles: [TypedFunc<(u64, u64), u64>; 2],
+}
+
+impl Compiled {
+    pub fn new() -> Self {
+        let mut config = Config::new();
+        config.cranelift_nan_canonicalization(true);
+        let engine = Engine::new(&config).unwrap();
+        let function = |float: &str, whole: &str, what: &str| {
+            let operand = |nth| format!("({float}.reinterpret_{whole} (local.get {nth}))");
+            let (x, y) = (operand(0), operand(1));
+            format!(
+                r#"(func (export "{float}.{what}") (param {whole} {whole}) (result {whole})
+                    ({whole}.reinterpret_{float} ({float}.{what} {x} {y})))"#
+            )
+        };
+        let text = [("f32", "i32"), ("f64", "i64")]
+            .map(|(float, whole)| function(float, whole, "min") + &function(float, whole, "max"))
+            .concat();
+        let module = Module::new(&engine, format!("(module {text})")).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let mut single = |name| instance.get_typed_func(&mut store, name).unwrap();
+        let singles = [single("f32.min"), single("f32.max")];
+        let mut double = |name| instance.get_typed_func(&mut store, name).unwrap();
+        let doubles = [double("f64.min"), double("f64.max")];
+        Self {
+            store,
+            singles,
+            doubles,
+        }
+    }
+
+    /// Minimum or maximum; of other instructions nothing.
+    pub fn extreme(&mut self, op: Op, x: u64, y: u64) -> Answer {
+        let ([least, greatest], store) = (&self.singles, &mut self.store);
+        let [least_double, greatest_double] = &self.doubles;
+        let singles = (low(x), low(y));
+        let result = match op {
+            Op::F32Min => u64::from(least.call(store, singles).unwrap()),
+            Op::F32Max => u64::from(greatest.call(store, singles).unwrap()),
+            Op::F64Min => least_double.call(store, (x, y)).unwrap(),
+            Op::F64Max => greatest_double.call(store, (x, y)).unwrap(),
+            _ => return None,
+        };
+        Some((result, false))
+    }
 }

@@ -1,5 +1,7 @@
 //! Operands worth trying.
 
+use gio_machine::isa::{Class, Op};
+
 use crate::rng::Rng;
 
 /// So many cases, or as many times more as `GIO_STEP_SCALE` says (`scripts/test-long`).
@@ -114,4 +116,87 @@ pub fn bounds(format: Format) -> Vec<u64> {
         }
     }
     all
+}
+
+/// The instructions that the float unit computes.
+pub fn float_operations() -> impl Iterator<Item = Op> {
+    Op::ALL
+        .iter()
+        .copied()
+        .filter(|op| op.class() == Class::Float)
+}
+
+/// What the operands of a float instruction are; nothing if they are whole numbers.
+pub fn format_of_operands(op: Op) -> Option<Format> {
+    let name = op.name();
+    if name.contains("convert_i") {
+        return None;
+    }
+    let source = name.split_once('.').unwrap().1;
+    let is_double = source.contains("f64") || name.starts_with("f64") && !source.contains("f32");
+    Some(if is_double { DOUBLE } else { SINGLE })
+}
+
+/// An operand of a float instruction, in the format that it reads.
+pub fn operand(op: Op, rng: &mut Rng) -> u64 {
+    match format_of_operands(op) {
+        None => whole(rng),
+        // The high half of a slot is not part of a 32-bit operand.
+        Some(SINGLE) if rng.one_in(2) => float(rng, SINGLE) | rng.next() << 32,
+        Some(format) => float(rng, format),
+    }
+}
+
+/// Zeros, subnormals, ones and their neighbours, greatest, infinities, NaNs of every kind; both signs.
+fn special(format: Format) -> Vec<u64> {
+    let Format { fraction, exponent } = format;
+    let infinity = ((1u64 << exponent) - 1) << fraction;
+    let one = ((1u64 << (exponent - 1)) - 1) << fraction;
+    let normal = 1 << fraction;
+    let quiet = 1 << (fraction - 1);
+    let half = one - normal;
+    let plain = [
+        0,
+        1,
+        2,
+        normal - 1,
+        normal,
+        normal + 1,
+        half - 1,
+        half,
+        half + 1,
+        one - 1,
+        one,
+        one + 1,
+        one + normal,
+        one + normal + quiet,
+        one + quiet,
+        infinity - 1,
+        infinity,
+        infinity + 1,
+        infinity + quiet,
+        infinity + quiet + 1,
+        infinity + normal - 1,
+    ];
+    let whole = one + (u64::from(fraction) << fraction);
+    let all = plain.into_iter().chain([whole - 1, whole, whole + 1]);
+    let sign = 1 << (fraction + exponent);
+    all.flat_map(|bits| [bits, bits | sign]).collect()
+}
+
+/// All pairs of special operands; for one operand these and both edges of every integer type.
+pub fn special_pairs(op: Op) -> Vec<(u64, u64)> {
+    let edges = match format_of_operands(op) {
+        None => (0..64)
+            .flat_map(|bit| [1u64 << bit, (1 << bit) - 1, !(1 << bit), (1 << bit) + 1])
+            .collect(),
+        Some(format) => [special(format), bounds(format)].concat(),
+    };
+    if op.pops() == 1 {
+        return edges.into_iter().map(|x| (x, 0)).collect();
+    }
+    let few = special(format_of_operands(op).unwrap());
+    few.iter()
+        .flat_map(|x| few.iter().map(|y| (*x, *y)))
+        .collect()
 }
