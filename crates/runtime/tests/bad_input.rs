@@ -142,5 +142,5 @@ fn program_roots_are_what_they_were() {
         assert_eq!(provable.program.root().to_string(), root, "{path}");
         compared += 1;
     }
-    assert_eq!(compared, 9);
+    assert_eq!(compared, 10);
 }

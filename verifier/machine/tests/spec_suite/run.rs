@@ -106,13 +106,7 @@ impl Run<'_> {
                 };
                 self.assert_call(&call, &Expected::Returns(expected));
             }
-            Directive::Refused { wasm } => match prepare(&wasm) {
-                Ok(_) => self.counts.skip(Skip::Accepted),
-                Err(_) => {
-                    self.spoil(&wasm);
-                    self.counts.refused += 1;
-                }
-            },
+            Directive::Refused { wasm } => self.refused(&wasm),
             Directive::TrapsAtStart { wasm } => self.traps_at_start(&wasm),
             Directive::Text => self.counts.skip(Skip::Text),
             Directive::References => self.counts.skip(Skip::Feature("reference types")),
@@ -204,6 +198,20 @@ impl Run<'_> {
         }
     }
 
+    /// What is refused for a feature we do not have says nothing about what is wrong with it.
+    fn refused(&mut self, wasm: &[u8]) {
+        match prepare(wasm) {
+            Ok(_) => self.counts.skip(Skip::Accepted),
+            Err(refusal) => {
+                self.spoil(wasm);
+                match feature(&refusal) {
+                    Some(skip) => self.counts.skip(skip),
+                    None => self.counts.refused += 1,
+                }
+            }
+        }
+    }
+
     fn traps_at_start(&mut self, wasm: &[u8]) {
         match prepare(wasm) {
             Ok(provable) if has_start(wasm) => {
@@ -229,17 +237,25 @@ fn prepare(wasm: &[u8]) -> Result<Provable, Refusal> {
     prepare_library(&linked, &PrepareLimits::default()).map_err(Refusal::Prepare)
 }
 
-/// Why a module that the suite calls valid is left out.
-fn why(refusal: Refusal) -> Skip {
+/// The feature a module was refused for.
+fn feature(refusal: &Refusal) -> Option<Skip> {
     match refusal {
-        Refusal::Unlinked(Unlinked::AnotherModule) => Skip::AnotherModule,
-        Refusal::Prepare(PrepareError::Feature { feature, .. }) => Skip::Feature(feature),
-        Refusal::Unlinked(Unlinked::Spectest) => panic!("spectest has no such export"),
+        Refusal::Prepare(PrepareError::Feature { feature, .. }) => Some(Skip::Feature(feature)),
         // The validator's message for a second table names no feature.
         Refusal::Prepare(PrepareError::Invalid { message, .. }) if message == "multiple tables" => {
-            Skip::Feature("a second table")
+            Some(Skip::Feature("a second table"))
         }
-        Refusal::Prepare(error) => panic!("a valid module was refused: {error}"),
+        Refusal::Prepare(_) | Refusal::Unlinked(_) => None,
+    }
+}
+
+/// Why a module that the suite calls valid is left out.
+fn why(refusal: Refusal) -> Skip {
+    match (feature(&refusal), refusal) {
+        (Some(skip), _) => skip,
+        (None, Refusal::Unlinked(Unlinked::AnotherModule)) => Skip::AnotherModule,
+        (None, Refusal::Unlinked(Unlinked::Spectest)) => panic!("spectest has no such export"),
+        (None, Refusal::Prepare(error)) => panic!("a valid module was refused: {error}"),
     }
 }
 
