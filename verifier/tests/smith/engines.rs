@@ -18,8 +18,9 @@ use crate::evm::Court;
 use crate::plain::{self, Plain};
 use crate::rng::Rng;
 
-/// Depth of input and output: 128 KiB each.
-const DEPTH: u8 = 12;
+/// 128 KiB of input and 64 KiB of output: not the same, so that neither depth passes for the other.
+const INPUT_DEPTH: u8 = 12;
+const OUTPUT_DEPTH: u8 = 11;
 
 /// Pages a unit may have: one more than a generated memory begins with at most.
 pub const PAGES_MAX: u32 = 3;
@@ -189,7 +190,7 @@ fn outside(machine: &Machine) -> bool {
 
 fn machine(loaded: Loaded, image: Vec<u8>, limits: &RunLimits) -> Machine {
     let unit = StepLimits {
-        input_root: word_root(&image, DEPTH).unwrap(),
+        input_root: word_root(&image, INPUT_DEPTH).unwrap(),
         input_length: image.len() as u64,
         cu_limit: limits.cu_limit,
         pages_max: limits.pages_max,
@@ -197,8 +198,8 @@ fn machine(loaded: Loaded, image: Vec<u8>, limits: &RunLimits) -> Machine {
         unit_seed: limits.unit_seed,
     };
     let deal = DealDepths {
-        input_depth: DEPTH,
-        output_depth: DEPTH,
+        input_depth: INPUT_DEPTH,
+        output_depth: OUTPUT_DEPTH,
         clock_start: limits.clock_start,
     };
     Machine::new(Arc::new(loaded), image, &unit, &deal).unwrap()
@@ -214,7 +215,7 @@ fn claimed(outcome: &Outcome) -> Halted {
         },
         exit_code: outcome.exit_code,
         cu: outcome.cu,
-        output_root: word_root(&outcome.output_image, DEPTH).unwrap(),
+        output_root: word_root(&outcome.output_image, OUTPUT_DEPTH).unwrap(),
         output_length: outcome.output_length,
     }
 }

@@ -10,8 +10,9 @@ use gio_runtime::{MachineVersion, Outcome, RunControl, UnitLimits};
 
 use super::engine;
 
-/// Depth of input and output in the tests.
-pub const DEPTH: u8 = 22;
+/// Depths of input and output in the tests: not the same, so that neither passes for the other.
+pub const INPUT_DEPTH: u8 = 22;
+pub const OUTPUT_DEPTH: u8 = 23;
 
 pub fn run_version(
     wasm: &[u8],
@@ -32,7 +33,7 @@ pub fn machine(wasm: &[u8], input: &InputImage, limits: &UnitLimits) -> Machine 
     let loaded = Arc::new(Loaded::new(provable.program));
     let image = input.encode().unwrap();
     let unit = StepLimits {
-        input_root: word_root(&image, DEPTH).unwrap(),
+        input_root: word_root(&image, INPUT_DEPTH).unwrap(),
         input_length: image.len() as u64,
         cu_limit: limits.cu_limit,
         pages_max: limits.pages_max,
@@ -40,8 +41,8 @@ pub fn machine(wasm: &[u8], input: &InputImage, limits: &UnitLimits) -> Machine 
         unit_seed: limits.unit_seed,
     };
     let deal = DealDepths {
-        input_depth: DEPTH,
-        output_depth: DEPTH,
+        input_depth: INPUT_DEPTH,
+        output_depth: OUTPUT_DEPTH,
         clock_start: limits.clock_start,
     };
     Machine::new(loaded, image, &unit, &deal).unwrap()
@@ -57,7 +58,7 @@ pub fn halted(outcome: &Outcome) -> Halted {
         },
         exit_code: outcome.exit_code,
         cu: outcome.cu,
-        output_root: word_root(&outcome.output_image, DEPTH).unwrap(),
+        output_root: word_root(&outcome.output_image, OUTPUT_DEPTH).unwrap(),
         output_length: outcome.output_length,
     }
 }

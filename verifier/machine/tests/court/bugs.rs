@@ -201,7 +201,7 @@ fn bug_07_an_input_word_inside_the_input_needs_its_proof() {
     let mut scene = Scene::new(Op::InputFetch, SMALL).stack(&[1]);
     scene.prepare();
     let proof = scene.proof();
-    let leaf = 32 + 32 * usize::from(SMALL.io);
+    let leaf = 32 + 32 * usize::from(SMALL.input);
     let (found, _) = agreed(court, &proof[..proof.len() - leaf]);
     assert_eq!(found, Err(Fault::Input));
 }
@@ -239,20 +239,43 @@ fn bug_10_the_last_page_is_inside_and_the_next_is_not() {
     }
 }
 
+/// No machine makes such states: more input or output than its tree has room for, elements behind the table, more
+/// memory than its depth. The proof of the leaf that the index's low bits name must not do, be it read or written.
 #[test]
 fn bug_11_an_index_beyond_its_tree_is_refused() {
     let court = &mut Court::new();
-    // No machine makes such states: more input than its tree has room for, more memory than its depth.
-    let mut input = Scene::new(Op::InputFetch, SMALL).stack(&[64]);
+    let mut refused = |mut scene: Scene, fault: Fault| {
+        scene.prepare();
+        let name = scene.instruction.operation().unwrap().name();
+        assert_eq!(agreed(court, &scene.proof()).0, Err(fault), "{name}");
+    };
+    let mut input = Scene::new(Op::InputFetch, SMALL).stack(&[1 << SMALL.input]);
     input.env.input_length = 1 << 20;
-    input.prepare();
-    input.input.open(0);
-    let mut proof = input.clone().stack(&[0]).proof();
-    let (header, ..) = input.sealed();
-    proof[..192].copy_from_slice(&header.encode());
-    let slots = 192 + 32 + 32 * 5 + 32;
-    proof[slots..slots + 8].copy_from_slice(&64u64.to_be_bytes());
-    assert_eq!(agreed(court, &proof).0, Err(Fault::Input));
+    refused(input, Fault::Input);
+    let mut output = Scene::new(Op::OutputWrite, SMALL).stack(&[1 << SMALL.output]);
+    output.env.output_max = 1 << 20;
+    refused(output, Fault::Output);
+    let element = 4 << SMALL.table;
+    let mut call = Scene::new(Op::CallIndirect, SMALL).stack(&[element]);
+    call.rest.table_size = 1 << 20;
+    refused(call, Fault::Table);
+
+    // The shim's memory is the upper half of the tree: behind it, the low bits name the guest's first leaf.
+    let end = 1u64 << (SMALL.memory - 1 + 5);
+    for (op, stack) in [
+        (Op::I64Load, &[end][..]),
+        (Op::I64Load, &[end - 4]),
+        (Op::I64Store, &[end, 7]),
+        (Op::I64Store, &[end - 4, 7]),
+        (Op::Copy, &[end, 0, 8]),
+        (Op::Copy, &[0, end, 8]),
+        (Op::Fill, &[end, 7, 8]),
+        (Op::ScratchStore, &[end]),
+        (Op::ScratchLoad, &[end]),
+    ] {
+        let scene = Scene::new(op, SMALL).a(0b11).pages([4, 5]);
+        refused(scene.stack(stack), Fault::Memory);
+    }
 }
 
 #[test]

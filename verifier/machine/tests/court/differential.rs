@@ -123,14 +123,22 @@ fn near_the_edge(op: Op, scene: &mut Scene, at: usize, rng: &mut Rng) {
 fn host(scene: &mut Scene, rng: &mut Rng) {
     let last = scene.stack.len().saturating_sub(1);
     scene.instruction.b = rng.below(9);
-    let words = 1 << scene.env.input_depth;
+    let words = |depth: u8| {
+        [
+            0,
+            1,
+            (1 << depth) - 1,
+            1 << depth,
+            1 << (depth + 32),
+            u64::MAX,
+        ]
+    };
     let top = match scene.instruction.operation() {
         Some(Op::ScratchLoad | Op::ScratchStore) => {
             rng.pick(&[0, 32, 33, (2 << 16) - 32, (3 << 16) - 32, 3 << 16]) | rng.next() << 32
         }
-        Some(Op::InputFetch | Op::OutputWrite) => {
-            rng.pick(&[0, 1, words - 1, words, words << 32, u64::MAX])
-        }
+        Some(Op::InputFetch) => rng.pick(&words(scene.env.input_depth)),
+        Some(Op::OutputWrite) => rng.pick(&words(scene.env.output_depth)),
         Some(Op::OutputClose) => scene.env.output_max - 1 + u64::from(rng.below(3)),
         _ => rng.next(),
     };

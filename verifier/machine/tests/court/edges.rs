@@ -156,16 +156,18 @@ fn memory_grows_up_to_its_greatest_size_and_says_its_old_one() {
         let grow = |by: u64| {
             Scene::new(Op::MemoryGrow, SMALL)
                 .a(memory)
-                .pages([2, 2])
+                .pages([2, 1])
                 .stack(&[by])
         };
-        for by in [0, 1, 2] {
-            grow(by | 0x7_0000_0000).check(&mut court, |scene| {
-                scene.stack = vec![2];
-                scene.header.pages[which] += u32::try_from(by).unwrap();
+        let base = grow(0);
+        let (old, max) = (base.header.pages[which], base.env.pages_max[which]);
+        for by in 0..=max - old {
+            grow(u64::from(by) | 0x7_0000_0000).check(&mut court, |scene| {
+                scene.stack = vec![u64::from(old)];
+                scene.header.pages[which] += by;
             });
         }
-        for by in [3, 65_536, 0x7fff_ffff, 0xffff_ffff] {
+        for by in [u64::from(max - old) + 1, 65_536, 0x7fff_ffff, 0xffff_ffff] {
             grow(by).gives(&mut court, 0xffff_ffff);
         }
         Scene::new(Op::MemorySize, SMALL)

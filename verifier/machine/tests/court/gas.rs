@@ -19,7 +19,8 @@ const DEEP: Depths = Depths {
     memory: 21,
     slots: 12,
     table: 15,
-    io: 22,
+    input: 22,
+    output: 22,
 };
 
 /// Operands tried per instruction.

@@ -45,7 +45,7 @@ fn output_has_room_for_the_units_limit_and_no_more() {
         scene.env.output_max = max;
         scene
     };
-    for (max, word) in [(1, 0), (32, 0), (33, 1), (2048, 63)] {
+    for (max, word) in [(1, 0), (32, 0), (33, 1), (2048, 63), (32 * 128, 127)] {
         write(max, word).check(&mut court, |scene| {
             scene.stack.clear();
             scene.output.set(word, scene.io.scratch);

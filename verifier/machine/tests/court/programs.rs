@@ -12,7 +12,9 @@ use gio_protocol::{keccak256, word_root};
 
 use crate::evm::Court;
 
-const DEPTH: u8 = 12;
+/// 128 KiB of input and 64 KiB of output: not the same, so that neither depth passes for the other.
+const INPUT_DEPTH: u8 = 12;
+const OUTPUT_DEPTH: u8 = 11;
 
 /// Steps that go through the contract besides the mirror: the first ones, and then one in so many.
 const CONTRACT_STEPS: u64 = 400;
@@ -48,7 +50,7 @@ pub fn machine_with(wasm: &[u8], image: &InputImage, cu_limit: u64, pages_max: u
     let provable = prepare_provable(wasm, &PrepareLimits::default()).unwrap();
     let image = image.encode().unwrap();
     let unit = UnitLimits {
-        input_root: word_root(&image, DEPTH).unwrap(),
+        input_root: word_root(&image, INPUT_DEPTH).unwrap(),
         input_length: image.len() as u64,
         cu_limit,
         pages_max,
@@ -56,8 +58,8 @@ pub fn machine_with(wasm: &[u8], image: &InputImage, cu_limit: u64, pages_max: u
         unit_seed: keccak256("unit seed"),
     };
     let deal = DealDepths {
-        input_depth: DEPTH,
-        output_depth: DEPTH,
+        input_depth: INPUT_DEPTH,
+        output_depth: OUTPUT_DEPTH,
         clock_start: 1_790_000_000,
     };
     Machine::new(Arc::new(Loaded::new(provable.program)), image, &unit, &deal).unwrap()

@@ -39,14 +39,15 @@ pub struct Frame {
     pub slots: u32,
 }
 
-/// How deep the trees of a scene are.
+/// How deep the trees of a scene are: input and output of a deal, like all others, each in its own way.
 #[derive(Clone, Copy, Debug)]
 pub struct Depths {
     pub code: u8,
     pub memory: u8,
     pub slots: u8,
     pub table: u8,
-    pub io: u8,
+    pub input: u8,
+    pub output: u8,
 }
 
 pub const SMALL: Depths = Depths {
@@ -54,7 +55,8 @@ pub const SMALL: Depths = Depths {
     memory: 14,
     slots: 3,
     table: 4,
-    io: 6,
+    input: 6,
+    output: 7,
 };
 
 impl Scene {
@@ -92,11 +94,11 @@ impl Scene {
         let env = Env {
             input_root: B256::ZERO,
             unit_seed: word("seed"),
-            input_depth: depths.io,
-            output_depth: depths.io,
-            pages_max: [4, 4],
-            input_length: 32 * (1 << depths.io) - 5,
-            output_max: 32 * (1 << depths.io) - 7,
+            input_depth: depths.input,
+            output_depth: depths.output,
+            pages_max: [4, 3],
+            input_length: 32 * (1 << depths.input) - 5,
+            output_max: 32 * (1 << depths.output) - 7,
             clock_start: 1_790_000_000,
         };
         let io = Io {
@@ -122,8 +124,8 @@ impl Scene {
             memory: Tree::new(depths.memory, 2),
             globals: Tree::new(depths.slots, 3),
             table: Tree::new(depths.table, 4),
-            input: Tree::new(depths.io, 5),
-            output: Tree::new(depths.io, 6),
+            input: Tree::new(depths.input, 5),
+            output: Tree::new(depths.output, 6),
             locals: Tree::new(depths.slots, 7),
             locals_root: None,
             frames: (word("frames below"), Some(frame)),
@@ -202,10 +204,7 @@ impl Scene {
         }
         let touched = self.touched();
         for index in touched {
-            let tree = self.tree();
-            if index >> tree.depth == 0 {
-                tree.open(index);
-            }
+            self.tree().open(index);
         }
     }
 

@@ -22,13 +22,20 @@ impl Tree {
         }
     }
 
+    /// Where a path of this depth leads for an index, which may be beyond the tree: to the leaf of its low bits.
+    fn place(&self, index: u64) -> u64 {
+        index & ((1 << self.depth) - 1)
+    }
+
     /// Makes a leaf real. All that a step touches are made so before any root is taken.
     pub fn open(&mut self, index: u64) -> B256 {
+        let index = self.place(index);
         let filler = self.filler(0, index);
         *self.leaves.entry(index).or_insert(filler)
     }
 
     pub fn set(&mut self, index: u64, leaf: B256) {
+        let index = self.place(index);
         assert!(
             self.leaves.insert(index, leaf).is_some(),
             "leaf {index} was not opened"
@@ -36,7 +43,7 @@ impl Tree {
     }
 
     pub fn get(&self, index: u64) -> B256 {
-        self.leaves[&index]
+        self.leaves[&self.place(index)]
     }
 
     pub fn root(&self) -> B256 {
@@ -45,6 +52,7 @@ impl Tree {
 
     /// Siblings from the leaf upwards.
     pub fn path(&self, index: u64) -> Vec<B256> {
+        let index = self.place(index);
         let path: Vec<B256> = (0..self.depth)
             .map(|level| self.node(level, index >> level ^ 1))
             .collect();

@@ -17,8 +17,9 @@ const CU_LIMIT: u64 = 1 << 40;
 /// Pages a memory may have unless the module begins with more: what a unit of the market has.
 const PAGES_MAX: u32 = 1024;
 
-/// No function of the suite reads input or writes output.
-const IO_DEPTH: u8 = 1;
+/// No function of the suite reads input or writes output. The depths differ all the same, as a deal's may.
+const INPUT_DEPTH: u8 = 1;
+const OUTPUT_DEPTH: u8 = 2;
 
 pub struct Machines {
     fast: Guest,
@@ -36,7 +37,7 @@ impl Machines {
             guest
         };
         let unit = UnitLimits {
-            input_root: word_root(&[], IO_DEPTH).unwrap(),
+            input_root: word_root(&[], INPUT_DEPTH).unwrap(),
             input_length: 0,
             cu_limit: CU_LIMIT,
             pages_max,
@@ -44,8 +45,8 @@ impl Machines {
             unit_seed: B256::ZERO,
         };
         let deal = DealDepths {
-            input_depth: IO_DEPTH,
-            output_depth: IO_DEPTH,
+            input_depth: INPUT_DEPTH,
+            output_depth: OUTPUT_DEPTH,
             clock_start: 0,
         };
         Self {
