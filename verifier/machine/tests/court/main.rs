@@ -28,5 +28,6 @@ mod shapes;
 mod support;
 mod tree;
 mod values;
+mod witness;
 
 use support::rng;

@@ -1,4 +1,6 @@
 //! No proof but one: whatever is changed in a proof, the verifier refuses it or opens another state.
+//!
+//! Every byte of random proofs on the mirror, a share of them on the contract; every field on the contract: `witness`.
 
 use gio_machine::isa::Op;
 use gio_machine::mirror::{self, Fault};
