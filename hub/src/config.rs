@@ -76,7 +76,7 @@ pub struct HubConfig {
     pub wallet: Option<Address>,
     /// A unit without a result is given to another miner after this long.
     pub unit_seconds: u64,
-    /// Blocks on top of an event before the hub believes it.
+    /// Blocks on top of an event, or of a payment of its own, before the hub believes it.
     pub confirmations: u64,
     /// How often the chain is asked for news.
     pub poll_ms: u64,

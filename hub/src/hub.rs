@@ -143,6 +143,9 @@ struct FreeBalance {
     amount: Gio,
 }
 
+/// How deep a reorganisation may be that the hub finds its way out of: so many blocks are read again. Deeper ones need
+/// `hub.confirmations`.
+pub(crate) const REORG_BLOCKS: u64 = 64;
 /// Jobs being split and hashed at once: each keeps a core busy for seconds.
 pub(crate) const CHECKS_MAX: usize = 2;
 /// How long a caller waits for others who ask the chain the same.
@@ -205,15 +208,31 @@ impl Hub {
         stage: Stage,
         message: &str,
     ) -> Result<bool, StoreError> {
-        let moved = self
-            .store
-            .set_stage(deal, stage, message, self.now())
-            .await?;
+        let moved = self.store.set_stage(deal, stage, message, self.now());
+        Ok(self.tell_of(deal, stage, moved.await?))
+    }
+
+    /// Writes down that an event in this block ended a deal, then tells those who follow it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end(
+        &self,
+        deal: DealId,
+        (stage, block): (Stage, u64),
+        message: &str,
+    ) -> Result<bool, StoreError> {
+        let end = (stage, block);
+        let moved = self.store.set_end(deal, end, message, self.now());
+        Ok(self.tell_of(deal, stage, moved.await?))
+    }
+
+    fn tell_of(&self, deal: DealId, stage: Stage, moved: bool) -> bool {
         if moved {
             observe::stage(deal, stage);
             self.progress.wake(deal);
         }
-        Ok(moved)
+        moved
     }
 
     /// A deal of an earlier run is on the board, or will never be.

@@ -6,7 +6,7 @@ use std::path::Path;
 use alloy::providers::ext::AnvilApi as _;
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use alloy_primitives::{Address, U256, b256};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::hosts::Place;
 use crate::paths::foundry;
@@ -96,6 +96,34 @@ impl LocalChain {
     /// If the RPC refuses.
     pub async fn go_on(&self) -> Result<()> {
         Ok(self.provider.anvil_set_interval_mining(1).await?)
+    }
+
+    /// The chain as it is, to come back to.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn snapshot(&self) -> Result<U256> {
+        Ok(self.provider.anvil_snapshot().await?)
+    }
+
+    /// A reorganisation: everything since a snapshot never was, and empty blocks are in its place.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn take_back(&self, snapshot: U256, blocks: u64) -> Result<()> {
+        ensure!(
+            self.provider.anvil_revert(snapshot).await?,
+            "no such snapshot"
+        );
+        self.mine(blocks).await
+    }
+
+    /// So many empty blocks at once.
+    ///
+    /// # Errors
+    /// If the RPC refuses.
+    pub async fn mine(&self, blocks: u64) -> Result<()> {
+        Ok(self.provider.anvil_mine(Some(blocks), None).await?)
     }
 
     /// What the node has of accounts' transactions.

@@ -182,6 +182,22 @@ impl Chain {
         Ok(self.tx_info(&receipt))
     }
 
+    /// A transaction that was mined and did what was asked, where the chain has it now; `None` if it is in no block of
+    /// this chain, or reverted there. Unlike a receipt that was seen once, this notices a reorganisation.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn mined(&self, tx: B256) -> Result<Option<TxInfo>, ChainError> {
+        let receipt = self.inner.rpc.receipt_or_error(tx).await?;
+        let Some(receipt) = receipt.filter(TransactionReceipt::status) else {
+            return Ok(None);
+        };
+        let info = self.tx_info(&receipt);
+        // Nodes may keep receipts of blocks that they have replaced.
+        let is_there = self.block(info.block).await?.hash == info.block_hash;
+        Ok(is_there.then_some(info))
+    }
+
     /// An address of the deployment that not every market has.
     fn deployed(
         &self,

@@ -209,19 +209,25 @@ impl Rpc {
 
     /// A receipt, or `None` while there is none; an RPC that is away has none.
     pub(crate) async fn receipt(&self, tx: B256) -> Option<TransactionReceipt> {
-        let receipt: Result<Option<TransactionReceipt>, ChainError> =
-            self.ask("eth_getTransactionReceipt", (tx,)).await;
-        match receipt {
-            Ok(receipt) => receipt.filter(|receipt| {
-                receipt.transaction_hash == tx
-                    && receipt.block_number.is_some()
-                    && receipt.block_hash.is_some()
-            }),
-            Err(error) => {
-                tracing::warn!(%tx, %error, "cannot ask for a receipt");
-                None
-            }
-        }
+        let receipt = self.receipt_or_error(tx).await;
+        receipt.unwrap_or_else(|error| {
+            tracing::warn!(%tx, %error, "cannot ask for a receipt");
+            None
+        })
+    }
+
+    /// A receipt, or `None` if the node says that there is none.
+    pub(crate) async fn receipt_or_error(
+        &self,
+        tx: B256,
+    ) -> Result<Option<TransactionReceipt>, ChainError> {
+        let receipt: Option<TransactionReceipt> =
+            self.ask("eth_getTransactionReceipt", (tx,)).await?;
+        Ok(receipt.filter(|receipt| {
+            receipt.transaction_hash == tx
+                && receipt.block_number.is_some()
+                && receipt.block_hash.is_some()
+        }))
     }
 
     /// Waits for the receipt of a transaction sent earlier, perhaps by an earlier process.

@@ -141,10 +141,25 @@ pub(crate) fn miner_paid(deal: DealId, miner: Address, net: Gio, gross: Gio) {
     info!(%deal, %miner, %net, %gross, "miner paid");
 }
 
+pub(crate) fn payment_mined(deal: DealId, miner: Address, net: Gio, block: u64) {
+    debug!(%deal, %miner, %net, block, "payment mined; it counts once its block is deep enough");
+}
+
+pub(crate) fn payment_taken_back(deal: DealId, miner: Address, net: Gio) {
+    warn!(%deal, %miner, %net, "a reorganisation took a payment back; it is made again once it certainly is not mined any more");
+}
+
+pub(crate) fn payments_looked_up_again(count: u64) {
+    info!(
+        count,
+        "payments near the reorganisation are looked up again"
+    );
+}
+
 pub(crate) fn pay_in_doubt(count: usize) {
     info!(
         count,
-        "payments of an earlier run are looked up before anything is paid"
+        "payments that nobody followed to their end are looked up"
     );
 }
 
@@ -162,6 +177,10 @@ pub(crate) fn chain_reorganised(block: u64) {
 
 pub(crate) fn posting_taken_back(deal: DealId) {
     warn!(%deal, "a reorganisation took the posted result back; it is posted again");
+}
+
+pub(crate) fn end_taken_back(deal: DealId, ended: Stage, stage: Stage) {
+    warn!(%deal, ended = ended.name(), stage = stage.name(), "a reorganisation took the deal's end back; it goes on");
 }
 
 pub(crate) fn wallet_condemned(state: &'static str) {

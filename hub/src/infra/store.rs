@@ -13,6 +13,7 @@ mod cancellations;
 mod check;
 mod contents;
 mod deals;
+mod depth;
 mod open;
 mod payouts;
 mod quotes;
@@ -31,6 +32,7 @@ pub use cancellations::Cancellation;
 pub use check::integrity;
 pub use contents::{ContentRow, Dropped};
 pub use deals::{Added, DealRow, Load, NewDeal, Posted, Settled, StageEvent};
+pub use depth::{LostEnd, Whereabouts};
 pub use payouts::{MinerAccount, PayoutRow};
 pub use shared::{LEASE_SECONDS, Role, Turn, TurnGuard};
 pub use troubles::{TROUBLES_MAX, TroubleRow};
@@ -100,22 +102,32 @@ impl Store {
         .transpose()
     }
 
-    /// Everything up to this block is written down.
+    /// Everything up to this block is written down, by somebody who began where the cursor was `before`. `false` if it is
+    /// elsewhere now: another process has read on, or an end was taken back.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn set_cursor(&self, cursor: Cursor) -> Result<(), StoreError> {
+    pub async fn set_cursor(
+        &self,
+        before: Option<Cursor>,
+        cursor: Cursor,
+    ) -> Result<bool, StoreError> {
         let query = sqlx::query(
             "INSERT INTO chain_cursor (id, block, hash) VALUES (1, $1, $2) \
-             ON CONFLICT (id) DO UPDATE SET block = excluded.block, hash = excluded.hash",
+             ON CONFLICT (id) DO UPDATE SET block = excluded.block, hash = excluded.hash \
+             WHERE chain_cursor.block = $3 AND chain_cursor.hash = $4",
         );
-        query
+        // No block has this number.
+        let was = before.map_or(-1, |before| signed(before.block));
+        let set = query
             .bind(signed(cursor.block))
             .bind(cursor.hash.as_slice())
+            .bind(was)
+            .bind(before.unwrap_or(cursor).hash.as_slice().to_vec())
             .execute(&self.pool)
             .await?;
         gio_failpoint::fail_point!("hub.wrote.cursor");
-        Ok(())
+        Ok(set.rows_affected() == 1)
     }
 
     /// The next announcement's sequence, which grows across restarts.

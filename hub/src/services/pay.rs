@@ -5,12 +5,15 @@
 //! A payment is written down before it is sent, at most one at a time per miner, and then the nonce it is sent under. It
 //! leaves this state in two ways: it was made, which its event or receipt shows, or it was certainly not made and never
 //! will be. Whether a payment that was sent and not seen again may still be mined is decided by a barrier ([`doubt`]),
-//! never by waiting: nothing is paid twice. Accepted work is paid however its deal ended.
+//! never by waiting: nothing is paid twice. A payment that was made is looked up once more when its block is as deep as
+//! the hub wants it ([`depth`]); if a reorganisation has taken it back, it is under way and in doubt again. Accepted work
+//! is paid however its deal ended.
 //!
 //! The nonce is what fences off a process that was frozen while another took its work over: of all transactions with one
 //! nonce the chain takes one, and a payment that is gone from the books, or has another nonce there than this process
 //! wrote, gets no nonce from this process any more.
 
+mod depth;
 mod doubt;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,12 +21,13 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gio_evm::{ChainError, RevertReason, SendError};
+use gio_evm::{ChainError, RevertReason, SendError, TxInfo};
 use gio_protocol::{Address, B256, DealId, Gio};
 use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use self::doubt::Barriers;
 use crate::domain::payout::{Due, due, is_worth_advancing};
 use crate::hub::{BalanceError, Hub};
 use crate::infra::observe;
@@ -64,6 +68,7 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
     let mut payer = Payer {
         hub: Arc::clone(&hub),
         payments: JoinSet::new(),
+        barriers: Barriers::default(),
         busy: BTreeSet::new(),
         resting: BTreeMap::new(),
         reconciled: None,
@@ -98,6 +103,8 @@ pub(crate) async fn run(hub: Arc<Hub>) -> Result<(), StoreError> {
 struct Payer {
     hub: Arc<Hub>,
     payments: JoinSet<(Address, Result<(), PayError>)>,
+    /// Sent for payments in doubt.
+    barriers: Barriers,
     /// Miners with a payment under way.
     busy: BTreeSet<Address>,
     resting: BTreeMap<Address, Instant>,
@@ -113,6 +120,7 @@ impl Payer {
         if !self.hub.store.hold(Role::Payer).await? {
             return Ok(());
         }
+        depth::check(&self.hub).await?;
         self.settle_doubts().await?;
         self.advanced = Gio::ZERO;
         let mut done: BTreeMap<DealId, bool> = BTreeMap::new();
@@ -128,18 +136,14 @@ impl Payer {
         Ok(())
     }
 
-    /// Looks up payments nobody is following, before anything else is paid.
+    /// Looks up payments nobody is following, before anything else is paid. Their miners wait until they are decided.
     async fn settle_doubts(&mut self) -> Result<(), PayError> {
         let mut rows = self.hub.store.payouts_under_way().await?;
         rows.retain(|row| !self.busy.contains(&row.miner));
-        if rows.is_empty() {
-            return Ok(());
-        }
-        observe::pay_in_doubt(rows.len());
-        doubt::settle(&self.hub, &rows).await
+        doubt::settle(&self.hub, &mut self.barriers, &rows).await
     }
 
-    /// Starts paying what is due on one account. Returns whether nothing is due and nothing under way.
+    /// Starts paying what is due on one account. Returns whether nothing is due and all that was paid counts for good.
     async fn consider(&mut self, account: &MinerAccount) -> Result<bool, PayError> {
         let miner = account.miner;
         if self.busy.contains(&miner) {
@@ -150,7 +154,7 @@ impl Payer {
             return Ok(false);
         };
         let Some(due) = due else {
-            return Ok(true);
+            return Ok(!account.is_undecided);
         };
         let is_free = self.payments.len() < PAYMENTS_MAX && !self.resting.contains_key(&miner);
         if is_free && (account.over || self.advances(account, due).await?) {
@@ -237,11 +241,11 @@ async fn pay(hub: &Hub, row: &PayoutRow) -> Result<(), PayError> {
     match sent.await {
         Ok(tx) => {
             gio_failpoint::fail_point!("hub.sent.payment");
-            Ok(complete(hub, row, tx.hash).await?)
+            Ok(made(hub, row, &tx).await?)
         }
         Err(error) => {
             let nonce = noted.last();
-            if nonce.is_none() || is_over(&error) {
+            if nonce.is_none() || is_over(hub, &error) {
                 hub.store.drop_payout(row.id, nonce).await?;
             }
             Err(match error.revert() {
@@ -288,14 +292,31 @@ impl Noted {
     }
 }
 
-/// Whether a payment that has a nonce has failed for good: only a mined transaction proves it. Of every other failure,
-/// also of a node's refusal, a barrier decides; without a nonce nothing was sent.
-fn is_over(error: &SendError) -> bool {
-    matches!(error, SendError::RevertedOnChain { .. })
+/// Whether a payment that has a nonce has failed for good: only a mined transaction proves it, and where blocks count
+/// later, not even that. Of every other failure, also of a node's refusal, a barrier decides; without a nonce nothing was
+/// sent.
+fn is_over(hub: &Hub, error: &SendError) -> bool {
+    hub.config().hub.confirmations == 0 && matches!(error, SendError::RevertedOnChain { .. })
 }
 
-async fn complete(hub: &Hub, row: &PayoutRow, tx: B256) -> Result<(), StoreError> {
-    hub.store.complete_payout(row.id, tx).await?;
+/// A payment has its receipt: it counts for good at once, or it is looked up again when its block is deep enough.
+async fn made(hub: &Hub, row: &PayoutRow, tx: &TxInfo) -> Result<(), StoreError> {
+    let is_deep = hub.config().hub.confirmations == 0;
+    let made = hub
+        .store
+        .complete_payout(row.id, tx.hash, tx.block, is_deep);
+    made.await?;
+    if is_deep {
+        announce(hub, row, tx.hash).await;
+    } else {
+        observe::payment_mined(row.deal, row.miner, row.net, tx.block);
+        hub.progress.wake(row.deal);
+    }
+    Ok(())
+}
+
+/// Says that a payment was made and stays made.
+async fn announce(hub: &Hub, row: &PayoutRow, tx: B256) {
     observe::miner_paid(row.deal, row.miner, row.net, row.gross);
     hub.progress.wake(row.deal);
     hub.look_at_pay.notify_one();
@@ -308,7 +329,6 @@ async fn complete(hub: &Hub, row: &PayoutRow, tx: B256) -> Result<(), StoreError
     };
     // A miner that is not told finds the allowance on chain.
     let _ = hub.dispatcher.send(told).await;
-    Ok(())
 }
 
 async fn reconcile(hub: &Hub) -> Result<(), PayError> {

@@ -3,27 +3,28 @@
 //! # Correctness
 //! The cursor moves only after every event up to it is written down, and every event may be seen twice. The cursor
 //! remembers its block's hash: where the chain has another block there now, it was reorganised, and is read again from
-//! well below.
+//! well below. What was written down of blocks that are about to be read, again or after a look that was cut short, is
+//! compared with the chain first.
+
+mod taken_back;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use gio_evm::{BlockHead, ChainError, WalletEvent, WalletLog};
-use gio_protocol::{B256, DealId, DealStage, UnixSeconds};
+use gio_evm::{BlockHead, ChainError, LogPlace, WalletEvent, WalletLog};
+use gio_protocol::{DealId, UnixSeconds};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::deals::close;
 use crate::domain::stage::Stage;
-use crate::hub::Hub;
+use crate::hub::{Hub, REORG_BLOCKS};
 use crate::infra::observe;
 use crate::infra::store::{Cursor, Settled, StoreError};
 
 /// Blocks asked for at once; public RPCs refuse much longer ranges.
 const BLOCKS_PER_QUESTION: u64 = 500;
-/// Blocks read again after a reorganisation: deeper ones need `confirmations`.
-const REORG_BLOCKS: u64 = 64;
 /// After an error, so that a dead RPC is not hammered.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks, however often somebody asks for one.
@@ -70,7 +71,8 @@ async fn look(hub: &Arc<Hub>, head: &watch::Sender<BlockHead>) -> Result<(), Wat
     let newest = hub.chain.head().await?;
     head.send_replace(newest);
     hub.operation.saw_chain();
-    let cursor = match hub.store.cursor().await? {
+    let mut before = hub.store.cursor().await?;
+    let cursor = match before {
         Some(cursor) => cursor,
         None => beginning(hub, newest).await?,
     };
@@ -82,10 +84,17 @@ async fn look(hub: &Arc<Hub>, head: &watch::Sender<BlockHead>) -> Result<(), Wat
         true => cursor.block + 1,
         false => {
             observe::chain_reorganised(cursor.block);
-            postings_taken_back(hub).await?;
-            cursor.block.saturating_sub(REORG_BLOCKS)
+            let since = cursor.block.saturating_sub(REORG_BLOCKS);
+            taken_back::postings(hub).await?;
+            taken_back::payments(hub, since).await?;
+            since
         }
     };
+    if taken_back::ends(hub, next).await? {
+        // The cursor is on no block of the chain now: the next look reads again from well below.
+        hub.look_at_chain.notify_one();
+        return Ok(());
+    }
     while next <= confirmed {
         let last = confirmed.min(next + BLOCKS_PER_QUESTION - 1);
         // The block before the events: if it is replaced in between, the next look notices.
@@ -97,23 +106,15 @@ async fn look(hub: &Arc<Hub>, head: &watch::Sender<BlockHead>) -> Result<(), Wat
             block: last,
             hash: end.hash,
         };
-        hub.store.set_cursor(cursor).await?;
+        if !hub.store.set_cursor(before, cursor).await? {
+            hub.look_at_chain.notify_one();
+            return Ok(());
+        }
+        before = Some(cursor);
         expire(hub, end.time).await?;
         next = last + 1;
     }
     hub.look_at_deals.notify_one();
-    Ok(())
-}
-
-/// Notes which results are on chain no more. Those that are again are found when the events are read again.
-async fn postings_taken_back(hub: &Hub) -> Result<(), WatchError> {
-    for deal in hub.store.deals_in(&[Stage::Posted]).await? {
-        let stage = hub.chain.deal(hub.wallet, deal.id).await?.stage;
-        if matches!(stage, DealStage::None | DealStage::Open) {
-            observe::posting_taken_back(deal.id);
-            hub.store.set_posted(deal.id, None, None).await?;
-        }
-    }
     Ok(())
 }
 
@@ -145,7 +146,7 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
         }
         return Ok(());
     };
-    let tx = log.place.tx;
+    let (tx, block) = (log.place.tx, log.place.block);
     match log.event {
         WalletEvent::DealOpened { .. } => {
             hub.move_on(id, Stage::Open, "the cap is in escrow").await?;
@@ -163,15 +164,20 @@ async fn take(hub: &Arc<Hub>, log: WalletLog) -> Result<(), WatchError> {
             let message = "the result root is on chain";
             hub.move_on(id, Stage::Posted, message).await?;
         }
-        // Seen before, by this process or another.
-        _ if deal.stage.is_final() => {}
-        end => return over(hub, id, &end, tx).await,
+        // Seen before, by this process or another, perhaps in another block.
+        _ if deal.stage.is_final() => hub.store.note_end_block(id, block).await?,
+        end => return over(hub, id, &end, log.place).await,
     }
     Ok(())
 }
 
 /// A deal ended, one way or another.
-async fn over(hub: &Hub, id: DealId, event: &WalletEvent, tx: B256) -> Result<(), WatchError> {
+async fn over(
+    hub: &Hub,
+    id: DealId,
+    event: &WalletEvent,
+    place: LogPlace,
+) -> Result<(), WatchError> {
     let (stage, message) = match event {
         WalletEvent::DealSettled { .. } => (Stage::Settled, "the deal is settled"),
         WalletEvent::DealCancelled { .. } => (Stage::Cancelled, "buyer and hub ended the deal"),
@@ -197,15 +203,20 @@ async fn over(hub: &Hub, id: DealId, event: &WalletEvent, tx: B256) -> Result<()
             payment: *payment,
             royalty: *royalty,
             refund: *refund,
-            tx,
+            tx: place.tx,
         };
         hub.store.set_settled(id, &settled).await?;
     }
-    finished(hub, id, stage, message).await
+    finished(hub, id, (stage, place.block), message).await
 }
 
 /// Off the board first: once the stage says that the deal is over, its miners' accounts are final.
-async fn finished(hub: &Hub, id: DealId, stage: Stage, message: &str) -> Result<(), WatchError> {
+async fn finished(
+    hub: &Hub,
+    id: DealId,
+    end: (Stage, u64),
+    message: &str,
+) -> Result<(), WatchError> {
     if hub.store.is_held_elsewhere(id).await? {
         return Err(WatchError::Elsewhere);
     }
@@ -213,7 +224,7 @@ async fn finished(hub: &Hub, id: DealId, stage: Stage, message: &str) -> Result<
     if !close(hub, id).await {
         return Err(WatchError::Stopping);
     }
-    let moved = hub.move_on(id, stage, message).await?;
+    let moved = hub.end(id, end, message).await?;
     if !moved && hub.store.is_held_elsewhere(id).await? {
         return Err(WatchError::Elsewhere);
     }

@@ -17,6 +17,7 @@ mod people;
 #[path = "../../../crates/evm/tests/it/proxy.rs"]
 mod proxy;
 mod refusals;
+mod reorganised;
 mod restart;
 mod support;
 mod time;

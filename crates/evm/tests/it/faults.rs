@@ -258,6 +258,7 @@ async fn a_reorganisation_shows_in_the_block_hashes() {
         chain.block(place.block).await.unwrap().hash,
         place.block_hash
     );
+    assert_eq!(chain.mined(tx.hash).await.unwrap(), Some(tx.clone()));
     let options = ReorgOptions {
         depth: 1,
         tx_block_pairs: Vec::new(),
@@ -272,4 +273,5 @@ async fn a_reorganisation_shows_in_the_block_hashes() {
         .await
         .unwrap();
     assert_eq!(events, [], "the payout is gone with its block");
+    assert_eq!(chain.mined(tx.hash).await.unwrap(), None);
 }

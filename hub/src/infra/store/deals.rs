@@ -90,7 +90,7 @@ pub struct Load {
 }
 
 /// A deal without its job, which may have megabytes.
-const COLUMNS: &str = "id, terms, buyer_signature, hub_signature, net_price, stage, result_root, tree_hash, cu_total, \
+pub(super) const COLUMNS: &str = "id, terms, buyer_signature, hub_signature, net_price, stage, result_root, tree_hash, cu_total, \
      claims_root, claims_length, posted_tx, window_end, confirmation, payment, royalty, refund, settled_tx";
 
 impl Store {
@@ -235,17 +235,43 @@ impl Store {
         message: &str,
         at: UnixSeconds,
     ) -> Result<bool, StoreError> {
+        self.move_to(id, stage, None, message, at).await
+    }
+
+    /// [`Self::set_stage`] for an end that an event in this block tells of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_end(
+        &self,
+        id: DealId,
+        (stage, block): (Stage, u64),
+        message: &str,
+        at: UnixSeconds,
+    ) -> Result<bool, StoreError> {
+        self.move_to(id, stage, Some(block), message, at).await
+    }
+
+    async fn move_to(
+        &self,
+        id: DealId,
+        stage: Stage,
+        block: Option<u64>,
+        message: &str,
+        at: UnixSeconds,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let free = self.free_of_others().filter(|_| stage.is_final());
         let query = format!(
-            "UPDATE deals SET stage = $1, over_at = $3 WHERE id = $2 AND stage < $1 AND stage < $4{}",
+            "UPDATE deals SET stage = $1, over_at = $3, over_block = $5 WHERE id = $2 AND stage < $1 AND stage < $4{}",
             free.as_deref().unwrap_or_default()
         );
         let mut query = sqlx::query(AssertSqlSafe(query))
             .bind(stage.code())
             .bind(id.0.as_slice())
             .bind(stage.is_final().then_some(signed(at.0)))
-            .bind(Stage::Settled.code());
+            .bind(Stage::Settled.code())
+            .bind(block.map(signed));
         if free.is_some() {
             query = query.bind(self.holder());
         }
@@ -396,7 +422,7 @@ async fn insert_deal(
     Ok(added.rows_affected() == 1)
 }
 
-async fn add_event(
+pub(super) async fn add_event(
     tx: &mut sqlx::AnyConnection,
     id: DealId,
     stage: Stage,
@@ -416,7 +442,7 @@ async fn add_event(
     Ok(())
 }
 
-fn read_deal(row: &AnyRow) -> Result<DealRow, StoreError> {
+pub(super) fn read_deal(row: &AnyRow) -> Result<DealRow, StoreError> {
     Ok(DealRow {
         id: DealId(hash(row, "id")?),
         terms: DealTerms::from_bytes(row.try_get("terms")?)?,

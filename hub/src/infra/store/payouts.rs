@@ -1,4 +1,4 @@
-//! Payments to miners: intended before they are sent, completed afterwards.
+//! Payments to miners: intended before they are sent, completed afterwards, and final once they are deep (`depth`).
 
 use gio_protocol::{Address, B256, Cu, DealId, Gio, PricePerPu, UnixSeconds};
 use sqlx::any::AnyRow;
@@ -22,6 +22,8 @@ pub struct MinerAccount {
     pub last: Option<UnixSeconds>,
     /// Whether the deal is over: accepted work is paid however it ended.
     pub over: bool,
+    /// Whether a payment on it is under way, or may still be taken back by a reorganisation.
+    pub is_undecided: bool,
 }
 
 /// A payment, intended (`tx` absent) or made.
@@ -39,6 +41,8 @@ pub struct PayoutRow {
     /// Of the transaction that was about to be sent last; none was sent without.
     pub nonce: Option<u64>,
     pub tx: Option<B256>,
+    /// The block it was made in. Without `tx`: a reorganisation took it back.
+    pub block: Option<u64>,
 }
 
 impl Store {
@@ -51,7 +55,8 @@ impl Store {
         let rows = sqlx::query(
             "SELECT e.deal_id, e.miner, e.units, e.cu, d.net_price, d.stage, \
              (SELECT CAST(COALESCE(SUM(net), 0) AS BIGINT) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS paid, \
-             (SELECT MAX(at) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS last \
+             (SELECT MAX(at) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner) AS last, \
+             (SELECT COUNT(*) FROM payouts p WHERE p.deal_id = e.deal_id AND p.miner = e.miner AND p.deep = 0) AS undecided \
              FROM deals d JOIN earnings e ON e.deal_id = d.id WHERE d.miners_paid = 0 ORDER BY d.signed_at",
         )
         .fetch_all(&self.pool)
@@ -116,16 +121,26 @@ impl Store {
         Ok(noted.rows_affected() == 1)
     }
 
-    /// The payment was made.
+    /// The payment was made in this block, which is deep enough or not yet.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn complete_payout(&self, id: i64, tx: B256) -> Result<(), StoreError> {
-        sqlx::query("UPDATE payouts SET tx = $1 WHERE id = $2 AND tx IS NULL")
-            .bind(tx.as_slice())
-            .bind(id)
-            .execute(&self.pool)
-            .await?;
+    pub async fn complete_payout(
+        &self,
+        id: i64,
+        tx: B256,
+        block: u64,
+        is_deep: bool,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE payouts SET tx = $1, block = $3, deep = $4 WHERE id = $2 AND tx IS NULL",
+        )
+        .bind(tx.as_slice())
+        .bind(id)
+        .bind(signed(block))
+        .bind(i64::from(is_deep))
+        .execute(&self.pool)
+        .await?;
         gio_failpoint::fail_point!("hub.wrote.payout_made");
         Ok(())
     }
@@ -172,7 +187,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn payouts_of(&self, deal: DealId) -> Result<Vec<PayoutRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, deal_id, miner, net, gross, from_block, nonce, tx, cu - LAG(cu, 1, 0) OVER before AS cu, \
+            "SELECT id, deal_id, miner, net, gross, from_block, nonce, tx, block, cu - LAG(cu, 1, 0) OVER before AS cu, \
              units - LAG(units, 1, 0) OVER before AS units FROM payouts \
              WHERE deal_id = $1 AND tx IS NOT NULL WINDOW before AS (PARTITION BY miner ORDER BY id) ORDER BY id",
         );
@@ -218,6 +233,7 @@ fn read_account(row: &AnyRow) -> Result<MinerAccount, StoreError> {
             .map(|at| unsigned("last", at).map(UnixSeconds))
             .transpose()?,
         over: stage.is_some_and(Stage::is_final),
+        is_undecided: number(row, "undecided")? > 0,
     })
 }
 
@@ -226,9 +242,10 @@ fn or_none(nonce: Option<u64>) -> i64 {
     nonce.map_or(-1, signed)
 }
 
-fn read_payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
+pub(super) fn read_payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
     let nonce: Option<i64> = row.try_get("nonce")?;
     let tx: Option<&[u8]> = row.try_get("tx")?;
+    let block: Option<i64> = row.try_get("block")?;
     Ok(PayoutRow {
         id: row.try_get("id")?,
         deal: deal_id(row)?,
@@ -240,5 +257,6 @@ fn read_payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
         from_block: number(row, "from_block")?,
         nonce: nonce.map(|nonce| unsigned("nonce", nonce)).transpose()?,
         tx: tx.map(|tx| fixed("tx", tx).map(B256::from)).transpose()?,
+        block: block.map(|block| unsigned("block", block)).transpose()?,
     })
 }

@@ -58,9 +58,9 @@ impl Store {
         self.process.as_ref().map(|process| process.as_slice())
     }
 
-    /// The condition, with this process as parameter 5, that no other process holds a deal now.
+    /// The condition, with this process as parameter 6, that no other process holds a deal now.
     pub(super) fn free_of_others(&self) -> Option<String> {
-        let free = format!(" AND (held_by IS NULL OR held_by = $5 OR held_until < {NOW})");
+        let free = format!(" AND (held_by IS NULL OR held_by = $6 OR held_until < {NOW})");
         self.is_shared().then_some(free)
     }
 

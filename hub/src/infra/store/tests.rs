@@ -1,6 +1,7 @@
 //! The database from empty: every statement, and what the rest of the hub relies on.
 
 mod database;
+mod depth;
 mod sequences;
 mod shared;
 
@@ -432,7 +433,7 @@ async fn accounts_follow_claims_and_payments() {
         "not made yet"
     );
     let tx = B256::repeat_byte(1);
-    store.complete_payout(payout.id, tx).await.unwrap();
+    store.complete_payout(payout.id, tx, 7, true).await.unwrap();
     assert_eq!(store.owed(miner(1)).await.unwrap(), units(1));
     assert!(store.is_booked(tx).await.unwrap());
     assert!(!store.is_booked(B256::ZERO).await.unwrap());
@@ -481,11 +482,15 @@ async fn one_payment_to_a_miner_is_under_way_at_a_time() {
     store.drop_payout(first.id, None).await.unwrap();
     let again = intend(0).await.unwrap();
     let tx = B256::repeat_byte(1);
-    store.complete_payout(again.id, tx).await.unwrap();
+    store.complete_payout(again.id, tx, 7, true).await.unwrap();
     store.drop_payout(again.id, None).await.unwrap();
-    store.complete_payout(again.id, B256::ZERO).await.unwrap();
+    store
+        .complete_payout(again.id, B256::ZERO, 8, true)
+        .await
+        .unwrap();
     let made = PayoutRow {
         tx: Some(tx),
+        block: Some(7),
         ..again
     };
     assert_eq!(
@@ -494,7 +499,7 @@ async fn one_payment_to_a_miner_is_under_way_at_a_time() {
         "what is made stays made"
     );
     assert!(
-        store.complete_payout(other.id, tx).await.is_err(),
+        store.complete_payout(other.id, tx, 7, true).await.is_err(),
         "a transaction pays once"
     );
     assert_eq!(store.payouts_under_way().await.unwrap(), [other]);
@@ -510,7 +515,10 @@ async fn an_account_that_was_read_before_another_process_paid_it_is_not_paid_aga
     let other = reopened(&dir).await;
     let row = other.intend_payout(&stale, due, 5, NOW).await.unwrap();
     let tx = B256::repeat_byte(1);
-    other.complete_payout(row.unwrap().id, tx).await.unwrap();
+    other
+        .complete_payout(row.unwrap().id, tx, 7, true)
+        .await
+        .unwrap();
     let again = store.intend_payout(&stale, due, 5, NOW).await.unwrap();
     assert_eq!(again, None);
 }
@@ -540,7 +548,7 @@ async fn a_payment_is_sent_only_under_the_nonce_in_the_books() {
     assert!(!note(first, Some(8), 9).await, "it is off the books");
     let again = intend().await;
     let tx = B256::repeat_byte(1);
-    store.complete_payout(again, tx).await.unwrap();
+    store.complete_payout(again, tx, 7, true).await.unwrap();
     assert!(!note(again, None, 9).await, "it is made");
 }
 
@@ -558,7 +566,7 @@ async fn payments_in_parts_say_what_each_was_for() {
             .unwrap()
             .unwrap();
         store
-            .complete_payout(row.id, B256::repeat_byte(round))
+            .complete_payout(row.id, B256::repeat_byte(round), 7, true)
             .await
             .unwrap();
     }
@@ -737,8 +745,11 @@ async fn the_cursor_and_the_sequence_survive() {
         block,
         hash: B256::repeat_byte(1),
     };
-    store.set_cursor(cursor(9)).await.unwrap();
-    store.set_cursor(cursor(7)).await.unwrap();
+    let set = async |before, to| store.set_cursor(before, cursor(to)).await.unwrap();
+    assert!(set(None, 9).await);
+    assert!(!set(None, 7).await, "there is one");
+    assert!(!set(Some(cursor(8)), 10).await, "another process read on");
+    assert!(set(Some(cursor(9)), 7).await);
     assert_eq!(store.next_sequence(NOW).await.unwrap(), NOW.0);
     assert_eq!(store.next_sequence(NOW).await.unwrap(), NOW.0 + 1);
     let again = reopened(&dir).await;

@@ -276,10 +276,23 @@ async fn refund(hub: &Hub, deal: &DealRow) -> Result<(), StepError> {
     if !close(hub, deal.id).await {
         return Err(StepError::Stopping);
     }
-    if stage(hub, deal).await? == DealStage::Open {
-        gio_failpoint::fail_point!("hub.sends.refund");
-        hub.chain.refund(&deal.terms).await?;
-        gio_failpoint::fail_point!("hub.sent.refund");
+    match stage(hub, deal).await? {
+        DealStage::Open => {
+            gio_failpoint::fail_point!("hub.sends.refund");
+            hub.chain.refund(&deal.terms).await?;
+            gio_failpoint::fail_point!("hub.sent.refund");
+        }
+        // A reorganisation took the opening back, and it is too late for another.
+        DealStage::None => {
+            let message = "nobody opened the deal again in time";
+            hub.move_on(deal.id, Stage::Expired, message).await?;
+            hub.look_at_pay.notify_one();
+        }
+        DealStage::Posted
+        | DealStage::Settled
+        | DealStage::Refunded
+        | DealStage::Cancelled
+        | DealStage::Refuted => {}
     }
     Ok(())
 }

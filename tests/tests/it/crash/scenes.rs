@@ -4,6 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
+use gio_evm::{WalletEvent, WalletLog};
 use gio_protocol::DealStage;
 
 use super::jobs;
@@ -13,6 +14,8 @@ use super::market::DyingMarket;
 const DUE: u64 = 601;
 /// Longer than a hub keeps a lost miner's units for it.
 const GRACE: Duration = Duration::from_secs(6);
+/// More than a scene that is taken back has, and than a payment that was taken back waits for to be made again.
+const BLOCKS: u64 = 100;
 /// Longer than results are kept.
 const OLD: u64 = 40 * 24 * 3600;
 
@@ -245,6 +248,61 @@ pub(super) async fn a_cancellation(market: &mut DyingMarket, number: usize) {
         .await;
     market.reaches(&job, DealStage::Cancelled).await;
     market.start_miners();
+}
+
+/// The chain takes a settlement back, and the pay after it; an end before it stands. The hub dies wherever it writes down
+/// what it finds of that, and sends both again.
+pub(super) async fn reorganisations(market: &mut DyingMarket, number: usize) {
+    let points = [
+        "hub.wrote.payments_doubted",
+        "hub.wrote.end_taken_back",
+        "hub.wrote.end_block",
+    ];
+    a_reorganisation(market, number, &points).await;
+    a_reorganisation(market, number + 2, &["hub.wrote.payment_depth"]).await;
+}
+
+async fn a_reorganisation(market: &mut DyingMarket, number: usize, points: &[&str]) {
+    let asks = [jobs::mixed(market, number), jobs::mixed(market, number + 1)];
+    let job = market.leave(&asks[0]).await;
+    market.reaches(&job, DealStage::Posted).await;
+    market.job(&asks[1]).await;
+    // Pulls are none of the hub's.
+    market.kill_miners().await;
+    let (before, snapshot) = (payments(market).await, market.net.anvil.snapshot().await);
+    market.buyer_succeeds(&["attach", &job]).await;
+    market.reaches(&job, DealStage::Settled).await;
+    while payments(market).await == before {
+        market.tend_for(Duration::from_secs(1)).await;
+    }
+    // The hub reads the newest block.
+    market.tend_for(Duration::from_secs(3)).await;
+    market.kill("hub").await;
+    let (paid, anvil) = (payments(market).await, &market.net.anvil);
+    anvil.take_back(snapshot.unwrap(), BLOCKS).await.unwrap();
+    // Whoever settled it the first time.
+    anvil.pass(market.window_seconds + 1).await.unwrap();
+    market.dies("hub", points, "a reorganisation").await;
+    market.reaches(&job, DealStage::Settled).await;
+    while payments(market).await < paid {
+        market.tend_for(Duration::from_secs(1)).await;
+        market.net.anvil.mine(BLOCKS / 4).await.unwrap();
+    }
+    market.start_miners();
+}
+
+/// Payments to miners so far.
+async fn payments(market: &DyingMarket) -> usize {
+    let chain = &market.net.chain;
+    let head = chain.head().await.unwrap().number;
+    let accounts = market.net.accounts().await.unwrap();
+    let (_, wallet) = accounts
+        .iter()
+        .find(|(name, _)| name == "hub wallet")
+        .unwrap();
+    let logs = chain.wallet_events(*wallet, 0, head).await.unwrap();
+    let is_payment = |log: &&WalletLog| matches!(log.event, WalletEvent::PaymentApproved { .. });
+    logs.iter().filter(is_payment).count()
 }
 
 /// Long after: the hub forgets what nobody needs any more.

@@ -23,7 +23,7 @@ use crate::story::{Story, block_on};
 const SEED: &str = "GIO_CRASH_SEED";
 
 /// Points that a scene visits, because no job that goes well passes them.
-const SCENES: [(&str, &str); 33] = [
+const SCENES: [(&str, &str); 37] = [
     ("hub", "hub.sends.refund"),
     ("hub", "hub.sent.refund"),
     ("hub", "hub.sends.settlement"),
@@ -33,6 +33,10 @@ const SCENES: [(&str, &str); 33] = [
     ("hub", "hub.wrote.payout"),
     ("hub", "hub.wrote.payment_nonce"),
     ("hub", "hub.wrote.payout_dropped"),
+    ("hub", "hub.wrote.payment_depth"),
+    ("hub", "hub.wrote.payments_doubted"),
+    ("hub", "hub.wrote.end_taken_back"),
+    ("hub", "hub.wrote.end_block"),
     ("hub", "hub.tells.rejection"),
     ("hub", "hub.tells.cancel"),
     ("hub", "hub.wrote.cancellation"),
@@ -191,6 +195,7 @@ fn a_job_survives_a_death_where_it_does_not_go_well() {
         scenes::units_cancelled(&mut market, 12).await;
         scenes::a_miner_that_stops(&mut market, 13).await;
         scenes::a_cancellation(&mut market, 14).await;
+        scenes::reorganisations(&mut market, 17).await;
         market.settle_sums().await;
         scenes::old_age(&mut market).await;
         let wanted = SCENES.iter().chain(&OLD_AGE);

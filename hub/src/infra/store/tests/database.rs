@@ -65,6 +65,7 @@ fn both_databases_have_the_same_tables() {
         include_str!("../../../../migrations/sqlite/0003_tiny_units.sql"),
         include_str!("../../../../migrations/sqlite/0004_several_processes.sql"),
         include_str!("../../../../migrations/sqlite/0005_payment_nonces.sql"),
+        include_str!("../../../../migrations/sqlite/0006_depth.sql"),
     ];
     let postgres = [
         include_str!("../../../../migrations/postgres/0001_start.sql"),
@@ -72,6 +73,7 @@ fn both_databases_have_the_same_tables() {
         include_str!("../../../../migrations/postgres/0003_tiny_units.sql"),
         include_str!("../../../../migrations/postgres/0004_several_processes.sql"),
         include_str!("../../../../migrations/postgres/0005_payment_nonces.sql"),
+        include_str!("../../../../migrations/postgres/0006_depth.sql"),
     ];
     let of_sqlite = [
         (" AUTOINCREMENT", ""),

@@ -104,7 +104,7 @@ async fn run(ops: Vec<Op>) {
                 if let Some(row) = model.under_way.remove(&miner(*by)) {
                     txs += 1;
                     let tx = B256::left_padding_from(&txs.to_be_bytes());
-                    store.complete_payout(row.id, tx).await.unwrap();
+                    store.complete_payout(row.id, tx, 7, true).await.unwrap();
                     *model.paid.entry(row.miner).or_default() += row.net.units();
                 }
             }
