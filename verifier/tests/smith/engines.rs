@@ -1,5 +1,5 @@
 //! One unit on every engine: wasmtime through the prepared module, wasmtime on the module as it is, the fast engine,
-//! the mirror at every step of a stretch, the contracts at some.
+//! the mirror at every step of short programs and of stretches of longer ones, the contracts at some.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ const OUTPUT_DEPTH: u8 = 11;
 /// Pages a unit may have: one more than a generated memory begins with at most.
 pub const PAGES_MAX: u32 = 3;
 
-/// Steps that are executed one by one, to learn where a program goes. What is beyond is run in one go.
+/// Steps of a long program that are executed one by one, to learn where it goes. What is beyond, up to its last steps, is
+/// run in one go.
 const WALK: u64 = 30_000;
 
 /// Steps of one program that go through the contract.
@@ -39,10 +40,21 @@ pub struct Seen {
     /// Steps in the module's own functions, of those that were walked.
     pub own_steps: u64,
     pub mirrored: u64,
+    /// Of these, steps in functions of the shim.
+    pub shim_mirrored: u64,
     pub contract: u64,
     pub ops: BTreeSet<Op>,
     /// Whether wasmtime on the module as it is had a say.
     pub plain: bool,
+}
+
+/// How much of a program goes through the mirror.
+#[derive(Clone, Copy, Debug)]
+pub struct Proven {
+    /// Programs of at most so many steps: all of them.
+    pub whole: u64,
+    /// Of each stretch of a longer one: so many.
+    pub stretch: u64,
 }
 
 pub struct Engines {
@@ -65,12 +77,11 @@ impl Engines {
         }
     }
 
-    /// Runs it everywhere, and panics with the reason if two do not agree. `proven` is how many steps in the module's
-    /// own functions are proven.
+    /// Runs it everywhere, and panics with the reason if two do not agree.
     pub fn run(
         &mut self,
         command: &Command,
-        proven: u64,
+        proven: Proven,
         rng: &mut Rng,
     ) -> Result<Seen, PrepareError> {
         let wasm = &command.wasm;
@@ -102,6 +113,7 @@ impl Engines {
             steps: whole.steps(),
             own_steps: 0,
             mirrored: 0,
+            shim_mirrored: 0,
             contract: 0,
             ops: BTreeSet::new(),
             plain: false,
@@ -128,30 +140,37 @@ impl Engines {
         self.sandbox.run(&program, image, limits, &control).unwrap()
     }
 
-    /// Walks through the program: a stretch of steps in the module's own functions through the mirror, some of them
-    /// through the contract, hashes compared all along; then on to the end, where it must be as the run in one go.
+    /// Walks through the program, all of it or stretches of it through the mirror, with the state's hash compared at each
+    /// step, some of them through the contract; it must end as the run in one go.
     fn step(
         &mut self,
         mut machine: Machine,
         whole: &Machine,
-        proven: u64,
+        proven: Proven,
         rng: &mut Rng,
         seen: &mut Seen,
     ) {
-        let share = (proven / CONTRACT_STEPS).max(1);
+        let mut plan = Plan::new(proven, whole.steps());
+        let share = (plan.steps_at_most() / CONTRACT_STEPS).max(1);
         let mut contract_at = u64::from(rng.below(u32::try_from(share).unwrap()));
         let mut before: Option<B256> = None;
-        while machine.halted().is_none() && machine.steps() < WALK {
+        while machine.halted().is_none() {
+            let at = machine.steps();
+            if let Some(end) = plan.leap(at) {
+                machine.run_to(end);
+                before = None;
+                continue;
+            }
             let own = is_own(&machine);
             seen.own_steps += u64::from(own);
             seen.ops
                 .extend(machine.instruction().and_then(|code| code.operation()));
-            let at = machine.steps();
-            if seen.mirrored >= proven || !(own || outside(&machine)) {
+            if !plan.takes(at, own) {
                 machine.run_to(at + 1);
                 before = None;
                 continue;
             }
+            let in_shim = !own && machine.instruction().is_some();
             let hash = before.unwrap_or_else(|| machine.state_hash());
             let proof = machine.proof();
             machine.run_to(at + 1);
@@ -165,13 +184,75 @@ impl Engines {
                 contract_at += share;
             }
             seen.mirrored += 1;
+            seen.shim_mirrored += u64::from(in_shim);
             before = Some(after);
         }
-        let halted = machine.run();
-        assert_eq!(halted, seen.halted, "walking ends differently");
+        assert_eq!(
+            machine.halted(),
+            Some(&seen.halted),
+            "walking ends differently"
+        );
         assert_eq!(machine.steps(), whole.steps());
         assert_eq!(machine.memory(0), whole.memory(0));
         assert_eq!(machine.memory(1), whole.memory(1));
+    }
+}
+
+/// Which steps of a program of so many go through the mirror. Of a long one these are the first ones, where the shim
+/// prepares the unit, the first in its own functions, the first in the shim when it calls the host, and the last ones.
+struct Plan {
+    steps: u64,
+    is_whole: bool,
+    stretch: u64,
+    own: u64,
+    shim: u64,
+    entered: bool,
+}
+
+impl Plan {
+    fn new(proven: Proven, steps: u64) -> Self {
+        Self {
+            steps,
+            is_whole: steps <= proven.whole,
+            stretch: proven.stretch,
+            own: 0,
+            shim: 0,
+            entered: false,
+        }
+    }
+
+    /// First, own, shim's and last ones.
+    fn steps_at_most(&self) -> u64 {
+        if self.is_whole {
+            self.steps
+        } else {
+            self.steps.min(4 * self.stretch)
+        }
+    }
+
+    fn last_ones(&self) -> u64 {
+        self.steps.saturating_sub(self.stretch)
+    }
+
+    /// Where to go on, if what lies between is not walked through.
+    fn leap(&self, at: u64) -> Option<u64> {
+        let leaps = !self.is_whole && at >= WALK && at < self.last_ones();
+        leaps.then(|| self.last_ones())
+    }
+
+    fn takes(&mut self, at: u64, own: bool) -> bool {
+        self.entered |= own;
+        let is_sure = self.is_whole || at < self.stretch || at >= self.last_ones();
+        let taken = match (own, self.entered) {
+            (true, _) => &mut self.own,
+            (false, true) => &mut self.shim,
+            (false, false) => return is_sure,
+        };
+        if is_sure {
+            return true;
+        }
+        *taken += 1;
+        *taken <= self.stretch
     }
 }
 
@@ -181,11 +262,6 @@ fn is_own(machine: &Machine) -> bool {
         .pc()
         .and_then(|pc| machine.program().function_at(pc));
     place.is_some_and(|place| matches!(place.origin, Origin::Guest(_)))
-}
-
-/// Whether the next step is the one that halts.
-fn outside(machine: &Machine) -> bool {
-    machine.instruction().is_none()
 }
 
 fn machine(loaded: Loaded, image: Vec<u8>, limits: &RunLimits) -> Machine {

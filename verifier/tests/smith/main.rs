@@ -1,6 +1,6 @@
 //! Random modules of `wasm-smith` on all engines: the fast engine and the mirror have the same state hash at every
-//! step of a stretch in each, the contracts at a few, and the final state is wasmtime's, through the prepared module
-//! and, as far as it can be compared, without it.
+//! step of short programs and of stretches of longer ones, the contracts at a few, and the final state is wasmtime's,
+//! through the prepared module and, as far as it can be compared, without it.
 //!
 //! A run is a range of seeds. It makes one line per seed and nothing in them depends on time, so the same range
 //! has the same log, and the log's hash stands for all of it.
@@ -10,7 +10,8 @@
 //! | `GIO_SMITH_FIRST` | the first seed | 0 |
 //! | `GIO_SMITH_SEEDS` | how many | 12 |
 //! | `GIO_SMITH_SECONDS` | begin no seed after so long | no limit |
-//! | `GIO_SMITH_STEPS` | steps proven of each program | 400 |
+//! | `GIO_SMITH_WHOLE` | programs of at most so many steps go through the mirror as a whole | 75,000 |
+//! | `GIO_SMITH_STEPS` | steps of each stretch of a longer program that goes through the mirror | 400 |
 //! | `GIO_SMITH_LOG` | where the log is written | nowhere |
 //! | `GIO_SMITH_MODULE` | where the program of the last seed is written, to look into it | nowhere |
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -37,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use gio_protocol::keccak256;
 
-use crate::engines::Engines;
+use crate::engines::{Engines, Proven};
 use crate::rng::Rng;
 use crate::tally::Tally;
 
@@ -49,7 +50,7 @@ fn setting(name: &str, without: u64) -> u64 {
 }
 
 /// The line of one seed.
-fn line(engines: &mut Engines, seed: u64, proven: u64, tally: &mut Tally) -> String {
+fn line(engines: &mut Engines, seed: u64, proven: Proven, tally: &mut Tally) -> String {
     let mut rng = Rng::new(seed.wrapping_mul(SPREAD));
     let Some(module) = module::generate(&mut rng) else {
         tally.none += 1;
@@ -86,7 +87,10 @@ fn line(engines: &mut Engines, seed: u64, proven: u64, tally: &mut Tally) -> Str
 fn random_modules_are_the_same_everywhere() {
     let first = setting("GIO_SMITH_FIRST", 0);
     let seeds = setting("GIO_SMITH_SEEDS", 12);
-    let proven = setting("GIO_SMITH_STEPS", 400);
+    let proven = Proven {
+        whole: setting("GIO_SMITH_WHOLE", 75_000),
+        stretch: setting("GIO_SMITH_STEPS", 400),
+    };
     let limit = Duration::from_secs(setting("GIO_SMITH_SECONDS", u64::MAX));
     let mut log = std::env::var("GIO_SMITH_LOG")
         .ok()
@@ -115,7 +119,7 @@ fn random_modules_are_the_same_everywhere() {
         last = seed;
     }
     println!(
-        "seeds {first} to {last}, {proven} steps proven of each, {:.0} s",
+        "seeds {first} to {last}, {proven:?}, {:.0} s",
         begin.elapsed().as_secs_f64()
     );
     println!("{tally}");

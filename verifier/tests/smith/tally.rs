@@ -26,6 +26,9 @@ pub struct Tally {
     steps: u64,
     own: Vec<u64>,
     mirrored: u64,
+    shim_mirrored: u64,
+    /// Programs of which every step went through the mirror.
+    whole: u64,
     contract: u64,
     ops: BTreeSet<Op>,
 }
@@ -44,12 +47,18 @@ impl Tally {
         self.steps += seen.steps;
         self.own.push(seen.own_steps);
         self.mirrored += seen.mirrored;
+        self.shim_mirrored += seen.shim_mirrored;
+        self.whole += u64::from(seen.mirrored == seen.steps);
         self.contract += seen.contract;
         self.ops.extend(&seen.ops);
     }
 
     /// That the programs test something.
     pub fn check(&self) {
+        assert!(
+            self.programs == 0 || self.shim_mirrored > 0,
+            "the shim is not compared"
+        );
         if self.programs < ENOUGH {
             return;
         }
@@ -62,6 +71,12 @@ impl Tally {
         assert!(refused * 10 < self.programs, "many modules are refused");
         let missed = self.missed();
         assert!(missed.is_empty(), "never executed: {missed:?}");
+    }
+
+    /// Steps that went through the mirror, in percent.
+    #[expect(clippy::cast_precision_loss, reason = "a figure to be read")]
+    fn share(&self) -> f64 {
+        self.mirrored as f64 * 100.0 / self.steps.max(1) as f64
     }
 
     /// Operations that no program executed.
@@ -97,8 +112,17 @@ impl fmt::Display for Tally {
         )?;
         writeln!(
             f,
-            "steps {}, through the mirror {}, through the contract {}, compared with plain wasmtime {}",
-            self.steps, self.mirrored, self.contract, self.plain
+            "steps {}, through the mirror {} or {:.1} %, {} of them in the shim; {} programs as a whole",
+            self.steps,
+            self.mirrored,
+            self.share(),
+            self.shim_mirrored,
+            self.whole
+        )?;
+        writeln!(
+            f,
+            "through the contract {}, compared with plain wasmtime {}",
+            self.contract, self.plain
         )?;
         write!(
             f,
