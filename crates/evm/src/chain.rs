@@ -26,7 +26,7 @@ use crate::info::{BlockHead, TxInfo};
 use crate::rpc::{Poll, Rpc, Timing};
 use crate::sender::{Order, Sender};
 
-pub use payouts::PostedPayout;
+pub use payouts::{PostedPayout, PostedPayouts};
 
 /// A connection: cheap to clone, shared by everything in a process that uses the same key.
 ///

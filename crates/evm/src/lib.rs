@@ -26,7 +26,7 @@ mod sender;
 pub use audit::{
     Audit, Books, DealBook, Difference, Entry, MinerBook, PayoutBook, Terms as AuditTerms, Transfer,
 };
-pub use chain::{Chain, PostedPayout};
+pub use chain::{Chain, PostedPayout, PostedPayouts};
 pub use deployment::{Deployment, WalletParameters};
 pub use error::{ChainError, ConnectError, SendError};
 pub use event::{GovernmentEvent, GovernmentLog, LogPlace, WalletEvent, WalletLog};

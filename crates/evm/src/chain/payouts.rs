@@ -60,6 +60,15 @@ impl PostedPayout {
     }
 }
 
+/// A wallet's payouts up to a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PostedPayouts {
+    /// Oldest first.
+    pub payouts: Vec<PostedPayout>,
+    /// The last block that was looked at.
+    pub until: u64,
+}
+
 impl Chain {
     /// Every payout of a wallet since it was listed, oldest first. Each was compared with what the wallet keeps of it, so
     /// that an RPC cannot make up the one without the other.
@@ -67,18 +76,36 @@ impl Chain {
     /// # Errors
     /// [`ChainError`]; [`crate::RevertReason::WalletUnknown`] for anything no factory of this market made.
     pub async fn payouts(&self, wallet: Address) -> Result<Vec<PostedPayout>, ChainError> {
-        let listed_at = self.hub(wallet).await?.listed_at;
-        let count = self.payout_count(wallet).await?;
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let from = self.first_block_since(listed_at).await?;
-        let to = self.head().await?.number;
+        Ok(self.payouts_since(wallet, None).await?.payouts)
+    }
+
+    /// The same from a block on, for whoever has looked before.
+    ///
+    /// # Errors
+    /// As [`Self::payouts`].
+    pub async fn payouts_since(
+        &self,
+        wallet: Address,
+        from: Option<u64>,
+    ) -> Result<PostedPayouts, ChainError> {
+        let until = self.head().await?.number;
+        let from = match from {
+            Some(block) => block,
+            None => {
+                let listed_at = self.hub(wallet).await?.listed_at;
+                // None now is none up to the head of before.
+                if self.payout_count(wallet).await? == 0 {
+                    let payouts = Vec::new();
+                    return Ok(PostedPayouts { payouts, until });
+                }
+                self.first_block_since(listed_at).await?
+            }
+        };
         let filter = Filter::new()
             .address(wallet)
             .event_signature(HubWallet::PayoutPosted::SIGNATURE_HASH);
-        let mut found = Vec::new();
-        for log in self.logs(&filter, from..=to).await? {
+        let mut payouts = Vec::new();
+        for log in self.logs(&filter, from..=until).await? {
             let log = wallet_log(&log, wallet, self.chain_id())?;
             let Some(payout) = PostedPayout::of(&log) else {
                 continue;
@@ -90,9 +117,9 @@ impl Chain {
                     problem: format!("payout {} was posted with another root", payout.epoch),
                 });
             }
-            found.push(payout);
+            payouts.push(payout);
         }
-        Ok(found)
+        Ok(PostedPayouts { payouts, until })
     }
 
     /// How many payouts a wallet has posted, which is the number of the next.

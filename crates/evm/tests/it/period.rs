@@ -42,6 +42,16 @@ async fn r09_a_payout_is_posted_claimed_and_outlives_the_period() {
         (gio("14"), gio("6"), gio("80"))
     );
 
+    // Whoever has looked asks for what came since.
+    let all = hub.payouts_since(wallet, None).await.unwrap();
+    assert_eq!(all.payouts, hub.payouts(wallet).await.unwrap());
+    assert_eq!((all.payouts[0].epoch, all.payouts[0].tx), (0, tx.hash));
+    let again = hub.payouts_since(wallet, Some(all.until)).await.unwrap();
+    assert_eq!(again.payouts, all.payouts, "the block itself is looked at");
+    let after = Some(again.until + 1);
+    let none = hub.payouts_since(wallet, after).await.unwrap();
+    assert_eq!(none.payouts, []);
+
     // Anyone may send the claim; the money goes to the miner.
     let claim = tree.claim(0, 1).unwrap();
     let tx = market
