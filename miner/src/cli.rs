@@ -71,7 +71,7 @@ enum Command {
     Resume,
     /// Read prices and limits from the config file again, as a whole or not at all; SIGHUP does the same
     Reload,
-    /// Look at key, config, database, disk, sandbox, clock, chain, peers and gas, and say what is wrong
+    /// Look at key, config, database, payouts, disk, sandbox, clock, chain, peers and gas, and say what is wrong
     Doctor {
         /// One JSON object on stdout
         #[arg(long)]

@@ -66,6 +66,9 @@ pub struct MinerConfig {
     /// Unpaid work for a hub that has never paid (R25).
     #[serde(deserialize_with = "amount")]
     pub exposure_initial: Gio,
+    /// Least part of a hub's payout that the running miner claims; 0: none.
+    #[serde(deserialize_with = "amount")]
+    pub payout_claim_min: Gio,
     /// Most hubs to work for at a time.
     pub hubs_max: usize,
     /// Most memory of one unit.
@@ -87,6 +90,9 @@ impl Default for MinerConfig {
             net_price_min: PricePerPu(Gio::from_units(100_000)),
             // One prefetch batch on an eight-core machine: 24 units of 10 PU, the default limit, at default prices.
             exposure_initial: Gio::from_units(250_000_000),
+            // A hundred PU at what hubs offer by default: days of work bring far more, and each claim costs up to 75,000 gas
+            // (docs/benchmarks.md).
+            payout_claim_min: Gio::from_units(100_000_000),
             hubs_max: 8,
             unit_memory_mib: 1024,
             cache_mib: 4096,

@@ -7,3 +7,4 @@ pub mod patience;
 pub mod selection;
 pub mod trust;
 pub mod turns;
+pub mod waits;

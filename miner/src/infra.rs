@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod console;
 pub mod contents;
+pub mod leaves;
 pub mod metrics;
 pub mod observe;
 pub mod store;

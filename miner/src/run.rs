@@ -17,6 +17,7 @@ use crate::config::MinerConfig;
 use crate::infra::chain::MarketChain;
 use crate::infra::console::Console;
 use crate::infra::contents::{Contents, ContentsError};
+use crate::infra::leaves::Leaves;
 use crate::infra::observe;
 use crate::infra::store::{Store, StoreError, Writer};
 use crate::operation::Operation;
@@ -24,7 +25,7 @@ use crate::services::collect::{self, CollectHandle};
 use crate::services::fetch::Fetcher;
 use crate::services::programs::Programs;
 use crate::services::runner::{Runner, Tools};
-use crate::services::{Deps, Desks, Stop, discovery};
+use crate::services::{Deps, Desks, Stop, discovery, payouts};
 
 /// The database in the home folder.
 pub const DATABASE: &str = "miner.db";
@@ -116,11 +117,13 @@ impl Miner {
             chain,
             store,
             contents,
+            leaves: Leaves::in_home(folder),
             runner,
             collect: CollectHandle::default(),
             console,
             desks: Desks::default(),
             rejudge: Notify::new(),
+            payouts_wake: Notify::new(),
             stop: Stop::default(),
         });
         Ok(Self { deps, writer })
@@ -143,6 +146,7 @@ impl Miner {
         let workers = start_workers(&deps)?;
         let tasks = &deps.stop.tasks;
         tasks.spawn(collect::run(Arc::clone(&deps)));
+        tasks.spawn(payouts::run(Arc::clone(&deps)));
         tasks.spawn(discovery::find(Arc::clone(&deps)));
         tasks.spawn(discovery::run(Arc::clone(&deps)));
         let cores = deps.config().cores().get();

@@ -7,6 +7,7 @@
 //! - [`results`] makes claims durable, then sends them; [`uploads`] the large ones
 //! - [`answers`] checks countersignatures and makes them durable
 //! - [`collect`] pulls pay
+//! - [`payouts`] proves and claims payouts
 //! - [`operate`] does what the operator says
 
 pub mod answers;
@@ -16,6 +17,7 @@ pub mod discovery;
 pub mod fetch;
 pub mod operate;
 pub mod orders;
+pub mod payouts;
 pub mod programs;
 pub mod results;
 pub mod runner;
@@ -42,6 +44,7 @@ use crate::domain::order::OwnLimits;
 use crate::infra::chain::MarketChain;
 use crate::infra::console::Console;
 use crate::infra::contents::Contents;
+use crate::infra::leaves::Leaves;
 use crate::infra::observe;
 use crate::infra::store::{Store, StoreError};
 use crate::operation::Operation;
@@ -66,6 +69,8 @@ pub struct Deps {
     pub store: Store,
     /// Contents on disk.
     pub contents: Contents,
+    /// Leaf files of payouts on disk.
+    pub leaves: Leaves,
     /// Gets contents from hubs.
     pub fetcher: Fetcher,
     /// Compiled modules.
@@ -80,6 +85,8 @@ pub struct Deps {
     pub desks: Desks,
     /// Wakes discovery: something was paid, or was not.
     pub rejudge: Notify,
+    /// Wakes the loop of payouts: what is worth a claim may be another sum.
+    pub payouts_wake: Notify,
     /// How everything ends.
     pub stop: Stop,
 }

@@ -57,6 +57,7 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 17] = [
             "store.apply(",
             ".pull(wallet",
             ".use_up_a_nonce(",
+            ".claim_payout(",
             "blob::upload(",
             "Body::Hello(self",
         ],
@@ -98,7 +99,6 @@ const WRITES_AND_SENDS: [(&str, &[&str]); 17] = [
             "chain.set_payout(",
             "chain.delegate_key(",
             "chain.revoke_key(",
-            "chain.claim_payout(",
         ],
     ),
     (

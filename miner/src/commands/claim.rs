@@ -1,31 +1,29 @@
-//! `gio-miner claim`: takes this miner's parts of hubs' payouts (R9).
+//! `gio-miner claim`: takes this miner's parts of hubs' payouts (R9), also of hubs it never worked for.
 //!
 //! # Correctness
-//! A leaf counts only after it was proven: the file's content root is the one in the event, its tree's top is the posted
-//! one, and the wallet keeps the root of that top. Files are kept before anything is claimed, so that a hub that dies
-//! takes nothing with it. Which leaves are claimed is asked of the chain, so the command can be repeated.
+//! What is a proof and how it is claimed says `services/payouts/proof.rs`. Files are kept before anything is claimed, so
+//! that a hub that dies takes nothing with it. Which leaves are claimed is asked of the chain, so the command can be
+//! repeated, also beside a running miner that claims by itself.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gio_agent::files::{Access, write_durably};
 use gio_agent::{Code, ExitStatus, Home, UserError, printable};
-use gio_content::{ContentRef, content_root};
-use gio_evm::{Chain, HubInfo, LeafFile, PayoutClaim, PostedPayout, RevertReason, WalletState};
-use gio_net::{Multiaddr, Net, blob};
+use gio_evm::{Chain, HubInfo, LeafFile, PayoutClaim, WalletState};
+use gio_net::Net;
 use gio_protocol::{Address, B256, Gio};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::chain::{Own, open, send_error};
 use super::usage;
+use crate::infra::chain::{ChainFailure, EvmChain};
 use crate::infra::console::result;
-use crate::infra::wire::content_ref;
+use crate::infra::leaves::Leaves;
+use crate::infra::store::PayoutRow;
+use crate::services::payouts::proof::{self, PayoutError, Sent};
 
-/// Where leaf files are kept in the miner's home.
-const FOLDER: &str = "payouts";
 /// Hubs asked about when none is named: the register's first; whoever works for a later one names it.
 const HUBS_MAX: u64 = 1_000;
 const PAGE: u64 = 100;
@@ -69,14 +67,15 @@ enum Outcome {
 pub async fn run(home: &Home, args: &Claim) -> Result<(), UserError> {
     let own = open(home).await?;
     let _lock = own.lock(home)?;
-    let folder = home.path(FOLDER);
+    let leaves = Leaves::in_home(home.folder());
     for path in &args.leaves {
-        take_over(path, &folder)?;
+        take_over(path, &leaves)?;
     }
     let hubs = hubs(&own.chain, &args.wallet).await?;
     let claimer = Claimer {
         own: &own,
-        folder,
+        chain: EvmChain::new(own.chain.clone(), own.account),
+        leaves,
         keep_only: args.keep_only,
     };
     let stop = CancellationToken::new();
@@ -93,7 +92,7 @@ pub async fn run(home: &Home, args: &Claim) -> Result<(), UserError> {
 }
 
 /// A file somebody handed over: whatever it is, it is kept under its own content root.
-fn take_over(path: &Path, folder: &Path) -> Result<(), UserError> {
+fn take_over(path: &Path, leaves: &Leaves) -> Result<(), UserError> {
     let named = |error: std::io::Error| {
         usage(error).hint(format!("{} must be a leaf file", path.display()))
     };
@@ -105,13 +104,7 @@ fn take_over(path: &Path, folder: &Path) -> Result<(), UserError> {
     LeafFile::decode(&bytes).map_err(|error| {
         usage(error).hint(format!("{} is damaged; get it again", path.display()))
     })?;
-    let kept = file_name(folder, content_root(&bytes));
-    write_durably(&kept, &bytes, Access::Public).map_err(usage)?;
-    Ok(())
-}
-
-fn file_name(folder: &Path, root: B256) -> PathBuf {
-    folder.join(format!("{root:x}.leaves"))
+    leaves.keep(&bytes).map_err(usage)
 }
 
 async fn hubs(chain: &Chain, named: &[Address]) -> Result<Vec<HubInfo>, UserError> {
@@ -136,7 +129,8 @@ async fn hubs(chain: &Chain, named: &[Address]) -> Result<Vec<HubInfo>, UserErro
 
 struct Claimer<'a> {
     own: &'a Own,
-    folder: PathBuf,
+    chain: EvmChain,
+    leaves: Leaves,
     keep_only: bool,
 }
 
@@ -148,34 +142,30 @@ impl Claimer<'_> {
         stop: &CancellationToken,
         lines: &mut Vec<Line>,
     ) -> Result<(), UserError> {
-        for payout in self.own.chain.payouts(hub.wallet).await? {
+        for posted in self.own.chain.payouts(hub.wallet).await? {
             // A payout that was claimed to the last unit needs no proof any more.
-            let (_, reserve) = self.own.chain.payout_kept(hub.wallet, payout.epoch).await?;
+            let (_, reserve) = self.own.chain.payout_kept(hub.wallet, posted.epoch).await?;
             if reserve == Gio::ZERO {
                 continue;
             }
+            let payout = PayoutRow::of(hub.wallet, &posted);
             let line = |net, what| Line {
                 wallet: hub.wallet,
                 epoch: payout.epoch,
                 net,
                 what,
             };
-            let file = match self.file(hub, &payout, net, stop).await {
+            let file = match self.file(hub, payout, net, stop).await {
                 Ok(file) => file,
                 Err(error) => {
                     lines.push(line(Gio::ZERO, Outcome::Failed(error)));
                     continue;
                 }
             };
-            let own: BTreeSet<u32> = (0..)
-                .zip(file.tree.leaves())
-                .filter_map(|(index, (miner, _))| (*miner == self.own.account).then_some(index))
-                .collect();
-            for index in own {
-                let claim = file.tree.claim(payout.epoch, index);
-                let claim = claim.expect("the index is of one of its leaves");
+            for claim in proof::claims_of(&file, payout.epoch, self.own.account) {
                 let what = self.claim(hub, &payout, &claim).await;
-                lines.push(line(claim.net, what.unwrap_or_else(Outcome::Failed)));
+                let what = what.unwrap_or_else(|error| Outcome::Failed(told(error)));
+                lines.push(line(claim.net, what));
             }
         }
         Ok(())
@@ -185,24 +175,22 @@ impl Claimer<'_> {
     async fn file(
         &self,
         hub: &HubInfo,
-        payout: &PostedPayout,
+        payout: PayoutRow,
         net: &mut Option<Net>,
         stop: &CancellationToken,
     ) -> Result<LeafFile, UserError> {
-        let path = file_name(&self.folder, payout.leaves_root);
-        if let Ok(bytes) = fs::read(&path)
-            && let Ok(file) = prove(&bytes, hub, payout)
-        {
-            return Ok(file);
+        if let Some(kept) = proof::kept(&self.leaves, payout).await {
+            return Ok(kept.file);
         }
         if net.is_none() {
             *net = Some(self.start_net(stop).await?);
         }
         let net = net.as_ref().expect("it was started above");
-        let bytes = fetch(net, hub, payout).await?;
-        let file = prove(&bytes, hub, payout)?;
-        write_durably(&path, &bytes, Access::Public).map_err(usage)?;
-        Ok(file)
+        let source = proof::source_of(&hub.endpoint).map_err(told)?;
+        let fetched = proof::fetch(net, &source, payout).await.map_err(told)?;
+        let kept = proof::keep(&self.leaves, fetched.bytes).await;
+        kept.map_err(told)?;
+        Ok(fetched.file)
     }
 
     /// A node with a key of its own: the running miner goes on under this miner's.
@@ -217,92 +205,45 @@ impl Claimer<'_> {
     async fn claim(
         &self,
         hub: &HubInfo,
-        payout: &PostedPayout,
+        payout: &PayoutRow,
         claim: &PayoutClaim,
-    ) -> Result<Outcome, UserError> {
-        if !claim.is_in(payout.top) {
-            return Err(not_proven("the leaf does not lead to the posted root"));
-        }
-        let chain = &self.own.chain;
-        if chain
-            .is_claimed(hub.wallet, payout.epoch, claim.index)
-            .await?
-        {
+    ) -> Result<Outcome, PayoutError> {
+        if proof::is_claimed(&self.chain, payout, claim).await? {
             return Ok(Outcome::ClaimedBefore);
         }
         if self.keep_only {
             return Ok(Outcome::Proven);
         }
         if hub.state == WalletState::Suspected {
-            let text = "the wallet is suspected: claims wait until that ends";
-            let error = UserError::of(Code::WalletState, text).retryable();
-            return Err(error.escrow("yours, without time limit: the proof is kept"));
+            return Err(PayoutError::Suspected);
         }
-        let sent = Box::pin(chain.claim_payout(hub.wallet, claim)).await;
-        gio_failpoint::fail_point!("miner.sent.claim");
-        match sent {
-            Ok(sent) => Ok(Outcome::Claimed(sent.hash)),
-            Err(error) => match error.revert() {
-                // A claim of before was mined in between, or somebody else sent it: the money came here.
-                Some(RevertReason::PayoutClaimedAlready { .. }) => Ok(Outcome::ClaimedBefore),
-                _ => Err(send_error(
-                    error,
-                    "yours, without time limit: the proof is kept",
-                )),
-            },
+        match Box::pin(proof::claim(&self.chain, hub.wallet, claim)).await? {
+            Sent::Claimed(tx) => Ok(Outcome::Claimed(tx)),
+            Sent::Before => Ok(Outcome::ClaimedBefore),
         }
     }
 }
 
-/// A file is a proof if its bytes are those the wallet named and its tree is the posted one.
-fn prove(bytes: &[u8], hub: &HubInfo, payout: &PostedPayout) -> Result<LeafFile, UserError> {
-    let root = content_root(bytes);
-    if root != payout.leaves_root {
-        let text = format!("the leaf file is {root}, posted was {}", payout.leaves_root);
-        return Err(not_proven(&text));
-    }
-    let file = LeafFile::decode(bytes).map_err(|error| not_proven(&error.to_string()))?;
-    let is_posted = file.wallet == hub.wallet
-        && file.tree.top() == payout.top
-        && file.tree.count() == payout.count;
-    if !is_posted {
-        return Err(not_proven(
-            "its leaves are not those of the posted root: this hub promised nothing",
-        ));
-    }
-    Ok(file)
-}
-
-fn not_proven(text: &str) -> UserError {
-    let hint =
-        "you are not paid by this payout; ask the hub, or accuse it (docs/governance.md section 8)";
-    UserError::new(text, ExitStatus::BadResult).hint(hint)
-}
-
-async fn fetch(net: &Net, hub: &HubInfo, payout: &PostedPayout) -> Result<Vec<u8>, UserError> {
-    let unreachable = |text: String| {
-        UserError::of(Code::HubUnreachable, text)
+/// Why a payout is not proven or not claimed, and what that means for the money.
+fn told(error: PayoutError) -> UserError {
+    const KEPT: &str = "yours, without time limit: the proof is kept";
+    match error {
+        PayoutError::Unreachable(text) => UserError::of(Code::HubUnreachable, printable(&text))
             .hint("somebody else's copy of the leaf file does as well: --leaves FILE")
             .escrow("reserved in the hub's wallet, without time limit")
+            .retryable(),
+        PayoutError::NotProven(text) => UserError::new(text, ExitStatus::BadResult).hint(
+            "you are not paid by this payout; ask the hub, or accuse it (docs/governance.md section 8)",
+        ),
+        PayoutError::Suspected => UserError::of(Code::WalletState, error.to_string())
             .retryable()
-    };
-    let addr: Multiaddr = hub.endpoint.parse().map_err(|_| {
-        unreachable(format!(
-            "`{}` in the register is no multiaddr",
-            printable(&hub.endpoint)
-        ))
-    })?;
-    let peer = net.dial(addr.clone()).await;
-    let (peer, _) = peer.map_err(|error| unreachable(error.to_string()))?;
-    let channel = net.channel(peer, &[addr]).await;
-    let channel = channel.map_err(|error| unreachable(error.to_string()))?;
-    let content = ContentRef {
-        root: payout.leaves_root,
-        length: LeafFile::bytes_of(payout.count) as u64,
-    };
-    let bytes = blob::download(channel, &content_ref(content), LeafFile::BYTES_MAX as u64).await;
-    let bytes = bytes.map_err(|error| unreachable(error.to_string()))?;
-    Ok(bytes.to_vec())
+            .escrow(KEPT),
+        PayoutError::Disk(error) => usage(error),
+        PayoutError::Thread(error) => error.into(),
+        PayoutError::Chain(ChainFailure::Chain(error)) => error.into(),
+        PayoutError::Chain(ChainFailure::Account(error)) => send_error(*error, KEPT),
+        PayoutError::Send(failure) => send_error(*failure.0, KEPT),
+    }
 }
 
 fn show(own: &Own, args: &Claim, lines: Vec<Line>) -> Result<(), UserError> {

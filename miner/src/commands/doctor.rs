@@ -1,5 +1,6 @@
 //! `gio-miner doctor`: looks at everything the miner needs, also while it runs, and changes nothing.
 
+use std::path::Path;
 use std::time::Duration;
 
 use gio_agent::doctor::{Diagnosis, chain_of};
@@ -7,7 +8,7 @@ use gio_agent::{Home, UserError, unix_now};
 use gio_evm::Chain;
 use gio_keys::MachineKey;
 use gio_net::Net;
-use gio_protocol::{Address, U256};
+use gio_protocol::{Address, Gio, U256};
 use gio_runtime::{Engine, EngineConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,7 @@ use super::config;
 use super::start::told;
 use crate::config::{Config, MinerConfig};
 use crate::infra::console;
-use crate::infra::store;
+use crate::infra::store::{self, PayoutTotals, Store};
 use crate::run::DATABASE;
 
 /// How long to look for hubs: the first answer usually comes in a fraction of a second.
@@ -40,6 +41,7 @@ pub async fn run(home: &Home, as_json: bool) -> Result<(), UserError> {
     found.database(&path, DATABASE_HINT, look).await;
     let is_running = found.process(home, "units are here").await;
     if let Some(config) = &config {
+        payouts(&mut found, &path, config.miner.payout_claim_min).await;
         sandbox(&mut found, &config.miner);
         chain(&mut found, config, key.as_ref().map(MachineKey::address)).await;
         match key {
@@ -55,6 +57,36 @@ pub async fn run(home: &Home, as_json: bool) -> Result<(), UserError> {
         console::line(found.text().trim_end());
     }
     found.verdict()
+}
+
+/// What of payouts by proof waits. A database that cannot be read was told above.
+async fn payouts(found: &mut Diagnosis, path: &Path, least: Gio) {
+    const CHECK: &str = "payouts";
+    if !path.exists() {
+        return;
+    }
+    let Ok(store) = Store::open_to_read(path).await else {
+        return;
+    };
+    let Ok(totals) = store.payout_totals(None).await else {
+        return;
+    };
+    let PayoutTotals {
+        open,
+        open_parts,
+        unproven,
+        ..
+    } = totals;
+    let left = format!("{open} GIO in {open_parts} parts not claimed, {unproven} not proven");
+    match (least, open) {
+        (Gio::ZERO, Gio::ZERO) => found.ok(CHECK, format_args!("{left}; none claimed by itself")),
+        (Gio::ZERO, _) => found.warn(
+            CHECK,
+            format_args!("{left}; none claimed by itself"),
+            "gio-miner claim; `payout_claim_min` above 0 has the running miner do it",
+        ),
+        (least, _) => found.ok(CHECK, format_args!("{left}; claimed from {least} GIO on")),
+    }
 }
 
 fn sandbox(found: &mut Diagnosis, config: &MinerConfig) {

@@ -18,6 +18,8 @@ struct Status {
     earned: String,
     paid: String,
     unpaid: String,
+    payouts_claimed: String,
+    payouts_open: String,
     hubs: Vec<HubStatusLine>,
 }
 
@@ -39,6 +41,9 @@ struct HubStatusLine {
     unpaid: String,
     last_pay_at: Option<u64>,
     last_pay_tx: Option<String>,
+    payouts_claimed: String,
+    payouts_open: String,
+    payouts_unproven: u64,
 }
 
 /// Prints the status.
@@ -74,6 +79,8 @@ fn summary(owner: String, hubs: &[HubTotals]) -> Status {
         earned: sum(|hub| hub.totals.earned).to_string(),
         paid: sum(|hub| hub.totals.pulled).to_string(),
         unpaid: sum(unpaid).to_string(),
+        payouts_claimed: sum(|hub| hub.totals.payouts.claimed).to_string(),
+        payouts_open: sum(|hub| hub.totals.payouts.open).to_string(),
         hubs: hubs.iter().map(line_of).collect(),
     }
 }
@@ -101,6 +108,9 @@ fn line_of(hub: &HubTotals) -> HubStatusLine {
         unpaid: unpaid(hub).to_string(),
         last_pay_at: totals.last_pull_at.map(|at| at.0),
         last_pay_tx: totals.last_pull_tx.map(|tx| tx.to_string()),
+        payouts_claimed: totals.payouts.claimed.to_string(),
+        payouts_open: totals.payouts.open.to_string(),
+        payouts_unproven: totals.payouts.unproven,
     }
 }
 
@@ -112,6 +122,7 @@ fn print(status: &Status) {
         paid,
         unpaid,
         hubs,
+        ..
     } = status;
     console::line(format_args!("miner {owner}"));
     console::line(format_args!(
@@ -144,7 +155,27 @@ fn print(status: &Status) {
         if let (Some(at), Some(tx)) = (hub.last_pay_at, &hub.last_pay_tx) {
             console::line(format_args!("  last pay at {at} by {tx}"));
         }
+        if let Some(text) = payouts(hub) {
+            console::line(format_args!("  {text}"));
+        }
     }
+}
+
+/// Payouts by proof, if there are any.
+fn payouts(hub: &HubStatusLine) -> Option<String> {
+    let HubStatusLine {
+        payouts_claimed,
+        payouts_open,
+        payouts_unproven,
+        ..
+    } = hub;
+    let none = Gio::ZERO.to_string();
+    if *payouts_claimed == none && *payouts_open == none && *payouts_unproven == 0 {
+        return None;
+    }
+    Some(format!(
+        "payouts: {payouts_claimed} GIO claimed, {payouts_open} not claimed yet, {payouts_unproven} not proven yet"
+    ))
 }
 
 #[cfg(test)]
@@ -153,7 +184,7 @@ mod tests {
 
     use super::*;
     use crate::domain::trust::Reason;
-    use crate::infra::store::{HubRow, Totals};
+    use crate::infra::store::{HubRow, PayoutTotals, Totals};
 
     fn hub(name: &str, reason: &str) -> HubRow {
         HubRow {
@@ -205,5 +236,30 @@ mod tests {
         assert_eq!(json["unpaid"], "0.00000006");
         assert_eq!(json["hubs"][0]["pu"], "2.500");
         assert_eq!(json["hubs"][1]["last_pay_at"], serde_json::Value::Null);
+        assert_eq!(payouts(&status.hubs[0]), None);
+    }
+
+    #[test]
+    fn payouts_are_shown_beside_the_pay_for_deals() {
+        let payouts_of = |claimed, open| HubTotals {
+            hub: hub("h", "r"),
+            totals: Totals {
+                payouts: PayoutTotals {
+                    claimed: Gio::from_units(claimed),
+                    open: Gio::from_units(open),
+                    unproven: 1,
+                    ..PayoutTotals::default()
+                },
+                ..Totals::default()
+            },
+        };
+        let status = summary("me".to_owned(), &[payouts_of(7, 2), payouts_of(1, 0)]);
+        assert_eq!(status.paid, "0.00000000", "it is no pay for deals");
+        assert_eq!(status.payouts_claimed, "0.00000008");
+        assert_eq!(status.payouts_open, "0.00000002");
+        assert_eq!(
+            payouts(&status.hubs[0]).unwrap(),
+            "payouts: 0.00000007 GIO claimed, 0.00000002 not claimed yet, 1 not proven yet"
+        );
     }
 }

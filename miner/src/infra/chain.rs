@@ -4,7 +4,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use gio_evm::{
-    Chain, ChainError, HubInfo, RevertReason, SendError, WalletEvent, WalletInfo, WalletState,
+    Chain, ChainError, HubInfo, PayoutClaim, PostedPayouts, RevertReason, SendError, WalletEvent,
+    WalletInfo, WalletState,
 };
 use gio_net::{Multiaddr, peer_of_addr};
 use gio_protocol::{Address, B256, DealId, DealStage, Gio, UnixSeconds};
@@ -48,7 +49,7 @@ pub struct Approval {
 /// A transaction that was not seen to do what it was sent for. What became of it is for the chain to say.
 #[derive(Debug, Error)]
 #[error(transparent)]
-pub struct PullFailure(#[from] pub Box<SendError>);
+pub struct SendFailure(#[from] pub Box<SendError>);
 
 /// Hears under which nonce something is about to be sent.
 #[async_trait]
@@ -81,11 +82,27 @@ pub trait MarketChain: fmt::Debug + Send + Sync {
         wallet: Address,
         amount: Gio,
         notebook: &dyn Notebook,
-    ) -> Result<B256, PullFailure>;
+    ) -> Result<B256, SendFailure>;
     /// Whether the node knows a transaction of this miner under this nonce, mined or waiting.
     async fn is_taken(&self, nonce: u64) -> Result<bool, ChainFailure>;
     /// Sends a transaction that changes nothing and waits until it is mined: it uses up this miner's next nonce.
-    async fn use_up_a_nonce(&self) -> Result<(), PullFailure>;
+    async fn use_up_a_nonce(&self) -> Result<(), SendFailure>;
+    /// What a wallet has posted in payouts, from a block on or since it was listed; each compared with what it keeps.
+    async fn payouts_since(
+        &self,
+        wallet: Address,
+        from: Option<u64>,
+    ) -> Result<PostedPayouts, ChainFailure>;
+    /// Whether a leaf of a payout was claimed, by whomever.
+    async fn is_claimed(
+        &self,
+        wallet: Address,
+        epoch: u32,
+        index: u32,
+    ) -> Result<bool, ChainFailure>;
+    /// Has a leaf of a payout paid out. Returns the transaction that did it.
+    async fn claim_payout(&self, wallet: Address, claim: &PayoutClaim)
+    -> Result<B256, SendFailure>;
 }
 
 /// The real chain, with this miner's account.
@@ -169,7 +186,7 @@ impl MarketChain for EvmChain {
         wallet: Address,
         amount: Gio,
         notebook: &dyn Notebook,
-    ) -> Result<B256, PullFailure> {
+    ) -> Result<B256, SendFailure> {
         let note = |nonce| notebook.note(nonce);
         let sent = self.chain.pull_noted(wallet, amount, note).await;
         Ok(sent.map(|tx| tx.hash).map_err(Box::new)?)
@@ -180,9 +197,35 @@ impl MarketChain for EvmChain {
         Ok(taken > nonce)
     }
 
-    async fn use_up_a_nonce(&self) -> Result<(), PullFailure> {
+    async fn use_up_a_nonce(&self) -> Result<(), SendFailure> {
         let sent = self.chain.send_gio(self.account, Gio::ZERO).await;
         Ok(sent.map(drop).map_err(Box::new)?)
+    }
+
+    async fn payouts_since(
+        &self,
+        wallet: Address,
+        from: Option<u64>,
+    ) -> Result<PostedPayouts, ChainFailure> {
+        Ok(self.chain.payouts_since(wallet, from).await?)
+    }
+
+    async fn is_claimed(
+        &self,
+        wallet: Address,
+        epoch: u32,
+        index: u32,
+    ) -> Result<bool, ChainFailure> {
+        Ok(self.chain.is_claimed(wallet, epoch, index).await?)
+    }
+
+    async fn claim_payout(
+        &self,
+        wallet: Address,
+        claim: &PayoutClaim,
+    ) -> Result<B256, SendFailure> {
+        let sent = self.chain.claim_payout(wallet, claim).await;
+        Ok(sent.map(|tx| tx.hash).map_err(Box::new)?)
     }
 }
 

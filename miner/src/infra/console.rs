@@ -58,6 +58,13 @@ impl Console {
         self.say(format_args!("received {amount} GIO from {wallet}"));
     }
 
+    /// A part of a payout in this miner's account.
+    pub fn claimed(self, wallet: Address, epoch: u32, net: Gio) {
+        self.say(format_args!(
+            "received {net} GIO from {wallet}, payout {epoch}"
+        ));
+    }
+
     /// A stop signal came.
     pub fn stopping(self, running: usize) {
         self.say(format_args!("stopping; {running} units still run"));

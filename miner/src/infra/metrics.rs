@@ -35,6 +35,26 @@ pub(crate) static PAY_RECEIVED: Metric = Metric::counter(
     "gio_miner_pay_received_base_units_total",
     "Pay in this miner's account, in base units of GIO.",
 );
+pub(crate) static PAYOUTS_CLAIMED: Metric = Metric::counter(
+    "gio_miner_payouts_claimed_total",
+    "Parts of payouts by proof that were found claimed, whoever sent the claim.",
+);
+pub(crate) static PAYOUTS_RECEIVED: Metric = Metric::counter(
+    "gio_miner_payouts_received_base_units_total",
+    "What these parts brought, in base units of GIO.",
+);
+pub(crate) static PAYOUTS_OPEN: Metric = Metric::gauge(
+    "gio_miner_payouts_open",
+    "Parts of payouts by proof that are proven and not claimed.",
+);
+pub(crate) static PAYOUTS_UNPROVEN: Metric = Metric::gauge(
+    "gio_miner_payouts_unproven",
+    "Payouts whose leaf file was not proven.",
+);
+pub(crate) static PAYOUT_FAILURES: Metric = Metric::counter(
+    "gio_miner_payout_failures_total",
+    "Leaf files and claims of payouts that failed and are tried again.",
+);
 pub(crate) static CHAIN_FAILURES: Metric = Metric::counter(
     "gio_miner_chain_failures_total",
     "Questions the chain did not answer.",
@@ -52,6 +72,11 @@ pub fn all() -> Vec<&'static Metric> {
         &CLAIMS_ACCEPTED,
         &CLAIMS_REJECTED,
         &PAY_RECEIVED,
+        &PAYOUTS_CLAIMED,
+        &PAYOUTS_RECEIVED,
+        &PAYOUTS_OPEN,
+        &PAYOUTS_UNPROVEN,
+        &PAYOUT_FAILURES,
         &CHAIN_FAILURES,
     ]
 }

@@ -8,6 +8,7 @@ use gio_protocol::{Address, B256, DealId, Gio, PricePerPu};
 use tracing::{debug, error, info, warn};
 
 use super::metrics;
+use super::store::{PartRow, PayoutRow};
 use crate::domain::order::UnitKey;
 use crate::domain::trust::Judgement;
 
@@ -171,6 +172,49 @@ pub fn pull_failed(wallet: Address, failure: Cause<'_>) {
 /// A pull of before is still to be mined.
 pub fn pull_waits(wallet: Address, nonce: u64) {
     info!(%wallet, nonce, "a pull of before waits to be mined");
+}
+
+/// A wallet this miner worked for has posted a payout.
+pub fn payout_posted(payout: &PayoutRow) {
+    let PayoutRow {
+        wallet, epoch, net, ..
+    } = payout;
+    info!(%wallet, epoch, %net, "a payout was posted");
+}
+
+/// A payout's leaf file is the posted one.
+pub fn payout_proven(payout: &PayoutRow, parts: usize) {
+    let PayoutRow { wallet, epoch, .. } = payout;
+    info!(%wallet, epoch, parts, "a payout was proven");
+}
+
+/// A payout's leaf file cannot be had, or is none.
+pub fn payout_not_proven(payout: &PayoutRow, reason: Cause<'_>) {
+    metrics::PAYOUT_FAILURES.inc();
+    let PayoutRow { wallet, epoch, .. } = payout;
+    warn!(%wallet, epoch, reason, "a payout is not proven; trying again later");
+}
+
+/// A part of a payout is in this miner's account.
+pub fn payout_claimed(part: &PartRow, tx: Option<B256>) {
+    metrics::PAYOUTS_CLAIMED.inc();
+    metrics::PAYOUTS_RECEIVED.add(part.net.units());
+    let PayoutRow { wallet, epoch, .. } = part.payout;
+    let tx = tx.map(tracing::field::display);
+    info!(%wallet, epoch, net = %part.net, tx, "a part of a payout is claimed");
+}
+
+/// A part of a payout was not claimed.
+pub fn payout_not_claimed(part: &PartRow, reason: Cause<'_>) {
+    metrics::PAYOUT_FAILURES.inc();
+    let PayoutRow { wallet, epoch, .. } = part.payout;
+    warn!(%wallet, epoch, net = %part.net, reason, "a part of a payout is not claimed; trying again later");
+}
+
+/// What a round has left.
+pub fn payouts_open(parts: u64, unproven: u64) {
+    metrics::PAYOUTS_OPEN.set(parts);
+    metrics::PAYOUTS_UNPROVEN.set(unproven);
 }
 
 /// The chain did not answer; what it would have changed stays as it is.

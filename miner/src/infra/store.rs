@@ -7,6 +7,7 @@
 
 mod change;
 mod check;
+mod payouts;
 mod read;
 mod rows;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::change::Change;
 pub use self::check::integrity;
+pub use self::payouts::{PartRow, PayoutRow, PayoutTotals};
 pub use self::rows::{
     Acceptances, ClaimRow, ClaimState, DealRow, HubRow, HubTotals, NotARow, PullRow, PullState,
     Totals, Unanswered,

@@ -64,6 +64,7 @@ fn reload(deps: &Deps, path: &Path) -> Reply {
                     desk.set_limits(deps);
                 }
                 deps.rejudge.notify_one();
+                deps.payouts_wake.notify_one();
                 Reply::done("prices and limits are those of the config file now")
             }
             Err(key) => Reply::refused(format!(

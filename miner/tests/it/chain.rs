@@ -1,12 +1,12 @@
 //! A chain that says what the test wants.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use gio_evm::SendError;
+use gio_evm::{PayoutClaim, PostedPayout, PostedPayouts, RevertReason, SendError};
 use gio_miner::domain::trust::{Backing, HubFacts, WalletStanding};
-use gio_miner::infra::chain::{Approval, ChainFailure, Funds, MarketChain, Notebook, PullFailure};
+use gio_miner::infra::chain::{Approval, ChainFailure, Funds, MarketChain, Notebook, SendFailure};
 use gio_protocol::{Address, B256, DealId, DealStage, Gio, UnixSeconds};
 
 /// What the chain knows. All wallets have the same money.
@@ -32,6 +32,24 @@ pub(crate) struct Facts {
     pub(crate) waits_seen: u32,
     /// Transactions that changed nothing.
     pub(crate) barriers: u32,
+    /// What wallets posted, by block.
+    pub(crate) payouts: Vec<(u64, Address, PostedPayout)>,
+    /// From which blocks wallets were asked for their payouts.
+    pub(crate) payouts_asked: Vec<(Address, Option<u64>)>,
+    /// Leaves that are claimed: wallet, payout, leaf.
+    pub(crate) claimed: BTreeSet<(Address, u32, u32)>,
+    /// The same, in a transaction that waits to be mined.
+    pub(crate) claim_waiting: Option<(Address, u32, u32)>,
+    /// Claims this miner has sent and had to pay for.
+    pub(crate) claims_sent: Vec<(Address, PayoutClaim)>,
+    /// The next claim is sent and waits; its end is reported as unknown.
+    pub(crate) leave_next_claim: bool,
+    /// Every claim is refused by the account: no gas.
+    pub(crate) gas_is_out: bool,
+    /// How often a claim was asked for and refused.
+    pub(crate) claims_refused: u32,
+    /// Wallets the chain says nothing of.
+    pub(crate) silent: BTreeSet<Address>,
 }
 
 /// A handle; the miner holds another one.
@@ -61,6 +79,22 @@ impl FakeChain {
         *approved = approved.minus(amount).unwrap();
         facts.block += 1;
         facts.nonces_used += 1;
+    }
+
+    /// A wallet posts a payout.
+    pub(crate) fn post(&self, wallet: Address, payout: PostedPayout) {
+        let mut facts = self.facts();
+        facts.block += 1;
+        let block = facts.block;
+        facts.payouts.push((block, wallet, payout));
+    }
+
+    /// A block takes the claim that waits.
+    pub(crate) fn mine_claim(&self) {
+        let mut facts = self.facts();
+        let claim = facts.claim_waiting.take().unwrap();
+        facts.claimed.insert(claim);
+        facts.block += 1;
     }
 
     pub(crate) fn pulled(&self) -> Vec<(Address, Gio)> {
@@ -133,7 +167,7 @@ impl MarketChain for FakeChain {
         wallet: Address,
         amount: Gio,
         notebook: &dyn Notebook,
-    ) -> Result<B256, PullFailure> {
+    ) -> Result<B256, SendFailure> {
         let nonce = self.facts().nonces_used;
         assert!(notebook.note(nonce).await);
         let mut facts = self.facts();
@@ -158,11 +192,67 @@ impl MarketChain for FakeChain {
         Ok(facts.nonces_used + waiting > nonce)
     }
 
-    async fn use_up_a_nonce(&self) -> Result<(), PullFailure> {
+    async fn use_up_a_nonce(&self) -> Result<(), SendFailure> {
         let mut facts = self.facts();
         facts.block += 1;
         facts.nonces_used += 1;
         facts.barriers += 1;
         Ok(())
+    }
+
+    async fn payouts_since(
+        &self,
+        wallet: Address,
+        from: Option<u64>,
+    ) -> Result<PostedPayouts, ChainFailure> {
+        let mut facts = self.facts();
+        if facts.silent.contains(&wallet) {
+            return Err(ChainFailure::Account(Box::new(SendError::KeyMissing)));
+        }
+        facts.payouts_asked.push((wallet, from));
+        let posted = facts.payouts.iter();
+        let posted =
+            posted.filter(|(block, by, _)| *by == wallet && from.is_none_or(|from| *block >= from));
+        Ok(PostedPayouts {
+            payouts: posted.map(|(_, _, payout)| *payout).collect(),
+            until: facts.block,
+        })
+    }
+
+    async fn is_claimed(
+        &self,
+        wallet: Address,
+        epoch: u32,
+        index: u32,
+    ) -> Result<bool, ChainFailure> {
+        Ok(self.facts().claimed.contains(&(wallet, epoch, index)))
+    }
+
+    async fn claim_payout(
+        &self,
+        wallet: Address,
+        claim: &PayoutClaim,
+    ) -> Result<B256, SendFailure> {
+        let mut facts = self.facts();
+        let leaf = (wallet, claim.epoch, claim.index);
+        // The simulation sees what waits.
+        if facts.claimed.contains(&leaf) || facts.claim_waiting == Some(leaf) {
+            facts.claims_refused += 1;
+            let (epoch, index) = (claim.epoch, claim.index);
+            let reason = RevertReason::PayoutClaimedAlready { epoch, index };
+            return Err(Box::new(SendError::Reverted(reason)).into());
+        }
+        if facts.gas_is_out {
+            facts.claims_refused += 1;
+            return Err(Box::new(SendError::KeyMissing).into());
+        }
+        facts.claims_sent.push((wallet, claim.clone()));
+        if std::mem::take(&mut facts.leave_next_claim) {
+            facts.claim_waiting = Some(leaf);
+            return Err(Box::new(SendError::KeyMissing).into());
+        }
+        facts.block += 1;
+        facts.claimed.insert(leaf);
+        Ok(B256::repeat_byte(0xcc))
     }
 }

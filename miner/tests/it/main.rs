@@ -16,6 +16,7 @@ mod market;
 mod operate;
 mod pages;
 mod pay;
+mod payouts;
 mod refusals;
 mod session;
 mod shutdown;

@@ -106,6 +106,10 @@ impl Market {
         (market, session)
     }
 
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join(gio_miner::run::DATABASE)
     }

@@ -10,7 +10,7 @@ use crate::job::{BUSY, Job, NET_PRICE};
 use crate::market::{EXPOSURE, Market, config, eventually};
 
 /// One accepted unit of a deal; what it earned.
-async fn work(market: &Market, session: &mut Session) -> (DealId, Gio) {
+pub(crate) async fn work(market: &Market, session: &mut Session) -> (DealId, Gio) {
     let deal = Job::new(BUSY, 1).deal(market.hub.wallet);
     market.open_deal(&deal);
     session.assign(vec![deal.order(0)]).await;

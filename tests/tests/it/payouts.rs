@@ -3,6 +3,7 @@
 use std::fs;
 
 use gio_e2e::devnet::Settings;
+use gio_e2e::process::wait_for;
 use gio_e2e::report;
 use gio_protocol::Gio;
 
@@ -125,6 +126,104 @@ fn r09_the_same_payment_is_made_again_only_under_the_next_number() {
         story.hub(&["wallet", "audit"]).await.expect(0);
         story.net.stop().await.unwrap();
     });
+}
+
+/// The miner is started when the hub is dead and its leaf file nowhere, looks by itself again when the hub is back, and
+/// leaves alone what is not worth a claim, until somebody claims that by hand beside it.
+#[test]
+fn r09_a_running_miner_gets_its_payout_without_a_command() {
+    block_on(async {
+        let mut story = Story::start(Settings {
+            miners: 1,
+            ..Settings::default()
+        })
+        .await;
+        let wasm = gio_e2e::paths::repository().join("apps/bench/sha256.wasm");
+        let out = story.net.folder.join("out");
+        let submit = [
+            "submit",
+            "--wasm",
+            text(&wasm),
+            "--pu",
+            "2",
+            "--out",
+            text(&out),
+        ];
+        let job = story.buyer_before_args(&submit, &["--", "1"]).await;
+        job.expect(0);
+        let (chain, wallet) = (story.net.chain.clone(), story.wallet().await);
+        let miner = story.account("miner-1").await;
+        let is_claimed = async |epoch| chain.is_claimed(wallet, epoch, 0).await.unwrap();
+
+        story.net.miners[0].take().unwrap().stop().await.unwrap();
+        story.net.hub.take().unwrap().stop().await.unwrap();
+        let stats = story.net.folder.join("stats.csv");
+        fs::write(&stats, format!("account,credit\n{miner},1\n")).unwrap();
+        let payout = ["payout", "--stats", text(&stats), "--amount"];
+        let post = async |story: &Story, amount| {
+            let posted = story.hub(&[&payout[..], &[amount]].concat()).await;
+            posted.expect(0);
+        };
+        post(&story, "2").await;
+        story.net.start_miner(0).await.unwrap();
+        let log = story.net.folder.join("logs/miner-1.log");
+        says(&log, "a payout is not proven").await;
+        assert!(!is_claimed(0).await);
+        story.net.start_hub().await.unwrap();
+        wait_for("the claim", ROUNDS_SECONDS, || async {
+            Ok(is_claimed(0).await.then_some(()))
+        })
+        .await
+        .unwrap();
+        says(&log, "received 2.00000000 GIO").await;
+
+        // Another start is another look at once.
+        let others = format!("0x{}", "ff".repeat(20));
+        fs::write(&stats, format!("{miner},1\n{others},3\n")).unwrap();
+        post(&story, "2").await;
+        restart(&mut story).await;
+        let open = status_until(&story, "payouts_open", "0.50000000").await;
+        assert_eq!(open["payouts_claimed"], "2.00000000");
+        assert!(!is_claimed(1).await, "it is not worth the gas");
+        let doctor = story.miner(1, &["doctor"]).await.expect(0);
+        let found = doctor.json["findings"].as_array().unwrap();
+        let line = found.iter().find(|line| line["check"] == "payouts");
+        let line = line.unwrap()["found"].as_str().unwrap();
+        assert!(line.contains("0.50000000 GIO in 1 parts"), "{line}");
+
+        let claimed = story.miner(1, &["claim"]).await.expect(0);
+        assert_eq!(claimed.json["claimed"], "0.50000000");
+        restart(&mut story).await;
+        let all = status_until(&story, "payouts_claimed", "2.50000000").await;
+        assert_eq!(all["hubs"][0]["payouts_open"], "0.00000000");
+        story.hub(&["wallet", "audit"]).await.expect(0);
+        let (_, left) = chain.payout_kept(wallet, 0).await.unwrap();
+        assert_eq!(left, Gio::ZERO);
+        story.net.stop().await.unwrap();
+    });
+}
+
+/// A miner looks by itself every minute.
+const ROUNDS_SECONDS: u64 = 150;
+
+async fn restart(story: &mut Story) {
+    story.net.miners[0].take().unwrap().stop().await.unwrap();
+    story.net.start_miner(0).await.unwrap();
+}
+
+/// Waits until a log has a line.
+async fn says(log: &std::path::Path, words: &str) {
+    let look = || async { Ok(fs::read_to_string(log)?.contains(words).then_some(())) };
+    wait_for(words, ROUNDS_SECONDS, look).await.unwrap();
+}
+
+/// Waits until the running miner's status has a value.
+async fn status_until(story: &Story, key: &str, value: &str) -> serde_json::Value {
+    let look = || async {
+        let status = story.miner(1, &["status"]).await.expect(0).json;
+        Ok((status[key] == value).then_some(status))
+    };
+    wait_for(key, ROUNDS_SECONDS, look).await.unwrap()
 }
 
 /// Statistics of the three miners' work.

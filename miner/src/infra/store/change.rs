@@ -7,6 +7,7 @@ use gio_protocol::{Address, B256, DealId, Gio, UnixSeconds};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
+use super::payouts::{self, PartRow, PayoutRow};
 use super::rows::{Acceptances, ClaimRow, ClaimState, DealRow, HubRow, PullRow, PullState};
 use crate::domain::order::UnitKey;
 
@@ -75,9 +76,34 @@ pub enum Change {
         /// When.
         at: UnixSeconds,
     },
+    /// A wallet's payouts are known up to a block; these are news.
+    PayoutsPosted {
+        /// Whose.
+        wallet: Address,
+        /// The news.
+        posted: Vec<PayoutRow>,
+        /// The block.
+        until: u64,
+    },
+    /// A payout's leaf file is the posted one, and these leaves of it are this miner's.
+    PayoutProven {
+        /// Which.
+        payout: PayoutRow,
+        /// This miner's leaves.
+        parts: Vec<PartRow>,
+    },
+    /// A leaf of this miner's is claimed.
+    PartClaimed {
+        /// Which.
+        part: Box<PartRow>,
+        /// The transaction, if it was this miner's.
+        tx: Option<B256>,
+        /// When that was found.
+        at: UnixSeconds,
+    },
 }
 
-type SqlResult = Result<(), sqlx::Error>;
+pub(super) type SqlResult = Result<(), sqlx::Error>;
 
 impl Change {
     pub(super) async fn write(self, connection: &mut SqliteConnection) -> SqlResult {
@@ -122,6 +148,17 @@ impl Change {
                 let query = sqlx::query(sql).bind(state as i64);
                 let query = query.bind(tx.map(|tx| tx.to_vec())).bind(int(at.0));
                 query.bind(id.to_vec()).execute(connection).await.map(drop)
+            }
+            Self::PayoutsPosted {
+                wallet,
+                posted,
+                until,
+            } => payouts::write_posted(wallet, &posted, until, connection).await,
+            Self::PayoutProven { payout, parts } => {
+                payouts::write_proven(&payout, &parts, connection).await
+            }
+            Self::PartClaimed { part, tx, at } => {
+                payouts::write_claimed(&part, tx, at, connection).await
             }
         }
     }

@@ -192,6 +192,7 @@ impl Store {
         }
         self.add_units(wallet, &mut totals).await?;
         self.add_pay(wallet, &mut totals).await?;
+        totals.payouts = self.payout_totals(Some(wallet)).await?;
         Ok(totals)
     }
 

@@ -8,6 +8,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use thiserror::Error;
 
+use super::payouts::PayoutTotals;
 use crate::domain::order::UnitKey;
 use crate::domain::trust::{HubStatus, PaymentHistory};
 
@@ -151,6 +152,8 @@ pub struct Totals {
     pub last_pull_at: Option<UnixSeconds>,
     pub last_pull_tx: Option<B256>,
     pub was_even: bool,
+    /// By proof, which is no pay for deals.
+    pub payouts: PayoutTotals,
 }
 
 impl Totals {
@@ -208,6 +211,10 @@ impl Columns<'_> {
         checked.map_err(|error| bad(column, &error))
     }
 
+    pub(super) fn u32(&self, column: &'static str) -> Result<u32, NotARow> {
+        u32::try_from(self.u64(column)?).map_err(|error| bad(column, &error))
+    }
+
     pub(super) fn gio(&self, column: &'static str) -> Result<Gio, NotARow> {
         self.u64(column).map(Gio::from_units)
     }
@@ -226,6 +233,14 @@ impl Columns<'_> {
 
     pub(super) fn word(&self, column: &'static str) -> Result<B256, NotARow> {
         B256::try_from(self.bytes(column)?.as_slice()).map_err(|error| bad(column, &error))
+    }
+
+    /// Words one after the other.
+    pub(super) fn words(&self, column: &'static str) -> Result<Vec<B256>, NotARow> {
+        let bytes = self.bytes(column)?;
+        let words = bytes.chunks(B256::len_bytes()).map(B256::try_from);
+        let parsed: Result<_, _> = words.collect();
+        parsed.map_err(|error: std::array::TryFromSliceError| bad(column, &error))
     }
 
     pub(super) fn optional_word(&self, column: &'static str) -> Result<Option<B256>, NotARow> {

@@ -13,6 +13,8 @@ use super::*;
 use crate::domain::order::UnitKey;
 use crate::domain::trust::HubStatus;
 
+mod payouts;
+
 const WALLET: gio_protocol::Address = gio_protocol::Address::repeat_byte(7);
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 

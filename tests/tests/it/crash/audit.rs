@@ -25,6 +25,8 @@ struct Story {
     forfeited: u64,
     /// What each miner may pull or has pulled.
     approved: BTreeMap<Address, u64>,
+    /// What each miner's leaves of payouts brought.
+    claimed: BTreeMap<Address, u64>,
     /// How many payments that is: each is rounded up by less than one base unit.
     payments: BTreeMap<Address, u64>,
 }
@@ -84,10 +86,11 @@ pub(super) async fn audit(net: &Devnet, before: &[(String, Gio)]) -> Result<()> 
             (earned..=earned + payments).contains(&approved),
             "{name} earned {earned}, was paid {approved} in {payments} payments"
         );
-        let pulled = of(&after, name).units() - of(before, name).units();
+        let claimed = story.claimed.get(account).copied().unwrap_or_default();
+        let came = of(&after, name).units() - of(before, name).units();
         ensure!(
-            pulled == approved,
-            "{name} was paid {approved}, has pulled {pulled}"
+            came == approved + claimed,
+            "{name} was paid {approved} and claimed {claimed}, {came} came"
         );
     }
     for deal in &story.settled {
@@ -168,6 +171,9 @@ impl Story {
             WalletEvent::PaymentApproved { miner, net, .. } => {
                 *self.approved.entry(miner).or_default() += net.units();
                 *self.payments.entry(miner).or_default() += 1;
+            }
+            WalletEvent::PayoutClaimed { miner, net, .. } => {
+                *self.claimed.entry(miner).or_default() += net.units();
             }
             _ => {}
         }

@@ -4,11 +4,13 @@
 use std::fs;
 use std::time::Duration;
 
+use gio_e2e::process::run;
 use gio_evm::{WalletEvent, WalletLog};
-use gio_protocol::DealStage;
+use gio_protocol::{DealStage, Gio};
 
 use super::jobs;
 use super::market::DyingMarket;
+use crate::story::text;
 
 /// Seconds after which a job of these tests is due; its deadline is ten minutes.
 const DUE: u64 = 601;
@@ -303,6 +305,30 @@ async fn payments(market: &DyingMarket) -> usize {
     let logs = chain.wallet_events(*wallet, 0, head).await.unwrap();
     let is_payment = |log: &&WalletLog| matches!(log.event, WalletEvent::PaymentApproved { .. });
     logs.iter().filter(is_payment).count()
+}
+
+/// A hub pays by statistics: the miner is killed when it has found the payout, when it has proven its leaf, when it has
+/// claimed it, and when it has written that down. It gets its part, once.
+pub(super) async fn a_payout(market: &mut DyingMarket) {
+    market.kill_miners().await;
+    let accounts = market.net.accounts().await.unwrap();
+    let of = |name: &str| accounts.iter().find(|(known, _)| known == name).unwrap().1;
+    let (miner, wallet) = (of("miner-1"), of("hub wallet"));
+    let stats = market.net.folder.join("stats.csv");
+    fs::write(&stats, format!("account,credit\n{miner},1\n")).unwrap();
+    let payout = ["payout", "--amount", "2", "--stats", text(&stats)];
+    let post = market.net.agent("gio-hub", "hub", &payout);
+    run(post).await.unwrap();
+    let points = [
+        "miner.wrote.payouts",
+        "miner.wrote.payout_parts",
+        "miner.sent.claim",
+        "miner.wrote.payout_claimed",
+    ];
+    market.dies("miner-1", &points, "a payout").await;
+    let (_, left) = market.net.chain.payout_kept(wallet, 0).await.unwrap();
+    assert_eq!(left, Gio::ZERO);
+    market.start_miners();
 }
 
 /// Long after: the hub forgets what nobody needs any more.

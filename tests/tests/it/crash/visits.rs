@@ -23,7 +23,7 @@ use crate::story::{Story, block_on};
 const SEED: &str = "GIO_CRASH_SEED";
 
 /// Points that a scene visits, because no job that goes well passes them.
-const SCENES: [(&str, &str); 37] = [
+const SCENES: [(&str, &str); 41] = [
     ("hub", "hub.sends.refund"),
     ("hub", "hub.sent.refund"),
     ("hub", "hub.sends.settlement"),
@@ -48,6 +48,10 @@ const SCENES: [(&str, &str); 37] = [
     ("miner", "miner.wrote.output_lost"),
     ("miner", "miner.sends.barrier"),
     ("miner", "miner.sent.barrier"),
+    ("miner", "miner.wrote.payouts"),
+    ("miner", "miner.wrote.payout_parts"),
+    ("miner", "miner.sent.claim"),
+    ("miner", "miner.wrote.payout_claimed"),
     ("miner", "miner.tells.failures"),
     ("miner", "miner.tells.draining"),
     ("buyer", "buyer.tells.confirmation"),
@@ -196,6 +200,7 @@ fn a_job_survives_a_death_where_it_does_not_go_well() {
         scenes::a_miner_that_stops(&mut market, 13).await;
         scenes::a_cancellation(&mut market, 14).await;
         scenes::reorganisations(&mut market, 17).await;
+        scenes::a_payout(&mut market).await;
         market.settle_sums().await;
         scenes::old_age(&mut market).await;
         let wanted = SCENES.iter().chain(&OLD_AGE);
