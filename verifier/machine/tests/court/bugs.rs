@@ -4,43 +4,52 @@
 //! | # | bug | where it is tested |
 //! |---|---|---|
 //! | 1-3 | shift counts, division, dirty upper halves | here, and `numeric` against wasmtime |
-//! | 4 | branches that leave operands behind | `drop_under` here; which are dropped is the lowering's |
+//! | 4 | branches that leave operands behind | `drop_under` here; which are dropped: `branches`, against wasmtime |
 //! | 5 | truncation that saturated | here, and `floats` |
 //! | 6 | `>` for `>=` | here |
 //! | 7 | unproven input read as empty | here |
 //! | 8 | wrong table of zero hashes | here; forge compares the table with the vectors |
-//! | 9 | stale Merkle cache | `programs`: the engine's hashes |
+//! | 9 | stale Merkle cache | `programs`: the engine's hashes and proofs |
 //! | 10 | bounds off by a page | here, and `edges` |
 //! | 11 | index bits beyond the path | here |
 //! | 12 | reverting where the machine errs | here |
 //! | 13 | an opcode missed by a range | here, and `differential`, which proves every operation |
 //! | 14 | a flag byte of 2 | here; `mutation`: padding |
 //! | 15 | unknown operations accepted | `shapes` |
-//! | 16 | an allocator that wraps | here |
+//! | 16 | an allocator that wraps | `memory.grow` here; the shim's allocator: `tests/shim.rs` |
 //! | 17 | unaligned host pointers | here, and `host_edges` |
-//! | 18 | offsets of input off by one | here, and `host_edges` |
+//! | 18 | offsets of input off by one | here, `host_edges` and `engine` |
 //! | 19 | a sub-call without gas recorded as a result | here |
 //! | 20 | late steps | here; disputes of a hub's bill: `contracts/test/unit/HubWallet.disputes.t.sol` |
 //! | 21 | shared clocks | the same two |
 //! | 22 | `f32.demote` with NaN bits | here |
 //! | 23 | a wrong comparison, a reverting opcode | here, and `numeric` |
+//!
+//! What programs can do by themselves is done by the fast engine too: it has its own code for every operation.
 
 use gio_machine::isa::Op;
 use gio_machine::mirror::Fault;
-use gio_machine::state::{HALTED_BYTES, STATUS_EXHAUSTED, empty_root};
+use gio_machine::state::{HALTED_BYTES, PC_TRAP, STATUS_EXHAUSTED, empty_root};
 use gio_protocol::Address;
 use revm::bytecode::opcode;
 use revm::primitives::hardfork::SpecId;
 
+use crate::engine;
 use crate::evm::{Asker, Court, agreed};
+use crate::rng::Rng;
 use crate::scene::{SMALL, Scene};
+use crate::values;
 
+/// A numeric instruction's result, in contract, mirror and engine.
 fn gives(court: &mut Court, op: Op, slots: &[u64], result: u64) {
     Scene::new(op, SMALL).stack(slots).gives(court, result);
+    let found = engine::compute(op, slots);
+    assert_eq!(found, Some(result), "{} {slots:x?}", op.name());
 }
 
 fn traps(court: &mut Court, op: Op, slots: &[u64]) {
     Scene::new(op, SMALL).stack(slots).traps(court);
+    assert_eq!(engine::compute(op, slots), None, "{} {slots:x?}", op.name());
 }
 
 #[test]
@@ -142,13 +151,9 @@ fn bug_05_truncation_traps_outside_the_type() {
         ),
     ] {
         traps(court, op, &[bits(bad)]);
-        Scene::new(op, SMALL)
-            .stack(&[bits(good)])
-            .check(court, |scene| {
-                let whole = i128::from_f64(good);
-                let width = if op.name().starts_with("i32") { 32 } else { 64 };
-                scene.stack = vec![whole & (u64::MAX >> (64 - width))];
-            });
+        let width = if op.name().starts_with("i32") { 32 } else { 64 };
+        let whole = i128::from_f64(good) & (u64::MAX >> (64 - width));
+        gives(court, op, &[bits(good)], whole);
     }
     for nan in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         traps(court, Op::I64TruncF64S, &[bits(nan)]);
@@ -193,6 +198,14 @@ fn bug_06_the_first_index_behind_the_end_is_outside() {
     write.env.output_max = 64;
     write.traps(court);
     Scene::new(Op::LocalGet, SMALL).a(3).b(32).traps(court);
+
+    let machine = &mut engine::library(
+        r#"(module (type $seven (func (result i32))) (table 7 funcref) (elem (i32.const 6) $last)
+            (func $last (result i32) i32.const 77)
+            (func (export "element") (param i32) (result i32) local.get 0 call_indirect (type $seven)))"#,
+    );
+    assert_eq!(engine::call(machine, "element", &[6]), Some(vec![77]));
+    assert_eq!(engine::call(machine, "element", &[7]), None);
 }
 
 #[test]
@@ -236,6 +249,18 @@ fn bug_10_the_last_page_is_inside_and_the_next_is_not() {
         at(end - 7).traps(court);
         at(end).traps(court);
         at(end + 0xffff).traps(court);
+
+        let machine = &mut engine::library(&format!(
+            r#"(module (memory {pages})
+                (func (export "load") (param i32) (result i64) local.get 0 i64.load)
+                (func (export "store") (param i32) local.get 0 i64.const 5 i64.store))"#
+        ));
+        assert_eq!(engine::call(machine, "store", &[end - 8]), Some(vec![]));
+        assert_eq!(engine::call(machine, "load", &[end - 8]), Some(vec![5]));
+        for outside in [end - 7, end, end + 0xffff] {
+            assert_eq!(engine::call(machine, "load", &[outside]), None);
+            assert_eq!(engine::call(machine, "store", &[outside]), None);
+        }
     }
 }
 
@@ -310,8 +335,13 @@ fn bug_13_every_host_operation_is_reached() {
     let court = &mut Court::new();
     for code in 0xf0..0xf8u16 {
         let op = Op::from_code(code).unwrap();
-        let (before, next, _) = Scene::new(op, SMALL).agrees(court);
-        assert_ne!(before, next);
+        let scene = Scene::new(op, SMALL);
+        let mut trapped = scene.clone();
+        trapped.prepare();
+        trapped.header.pc = PC_TRAP;
+        let (before, next, _) = scene.agrees(court);
+        assert_ne!(next, before, "{}", op.name());
+        assert_ne!(next, trapped.hash(), "{} traps", op.name());
     }
     assert_eq!(Op::from_code(0xef), None);
     assert_eq!(Op::from_code(0xf8), None);
@@ -342,8 +372,9 @@ fn bug_16_growing_cannot_wrap() {
 fn bug_17_host_pointers_are_aligned_or_trap() {
     let court = &mut Court::new();
     for address in 1..32 {
-        traps(court, Op::ScratchLoad, &[address]);
-        traps(court, Op::ScratchStore, &[address]);
+        for op in [Op::ScratchLoad, Op::ScratchStore] {
+            Scene::new(op, SMALL).stack(&[address]).traps(court);
+        }
     }
 }
 
@@ -368,17 +399,27 @@ fn bug_18_the_last_word_of_the_input_is_input_and_the_next_is_zero() {
 #[test]
 fn bug_19_a_step_without_gas_answers_nothing() {
     let court = &mut Court::of(SpecId::CANCUN);
-    let mut scene = Scene::new(Op::F64Div, SMALL).stack(&[1f64.to_bits(), 3f64.to_bits()]);
-    scene.prepare();
-    let proof = scene.proof();
-    let needed = court.step(&proof).1.exec;
-    // The float unit gets at most 63 of 64 parts of what is left: at no amount may its failure look like a result.
-    assert!(court.succeeds_with(&proof, needed + needed / 8));
-    for missing in (1..needed).step_by(50) {
-        assert!(
-            !court.succeeds_with(&proof, needed - missing),
-            "{missing} gas short"
-        );
+    let mut rng = Rng::new(0x9a5);
+    for op in values::float_operations() {
+        let mut dearest = (0, Vec::new());
+        for _ in 0..8 {
+            let operands = [0; 2].map(|_| values::operand(op, &mut rng));
+            let mut scene = Scene::new(op, SMALL).stack(&operands[..usize::from(op.pops())]);
+            scene.prepare();
+            let proof = scene.proof();
+            dearest = dearest.max((court.step(&proof).1.exec, proof));
+        }
+        let (needed, proof) = dearest;
+        // The float unit gets at most 63 of 64 parts of what is left: at no amount may its failure look like a result
+        // or a trap.
+        assert!(court.succeeds_with(&proof, needed + needed / 8));
+        for missing in (1..needed).step_by(50) {
+            assert!(
+                !court.succeeds_with(&proof, needed - missing),
+                "{}, {missing} gas short",
+                op.name()
+            );
+        }
     }
 }
 

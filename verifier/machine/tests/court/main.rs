@@ -10,9 +10,11 @@
 #![allow(unreachable_pub, reason = "every module here is private to the test")]
 
 mod apps;
+mod branches;
 mod bugs;
 mod differential;
 mod edges;
+mod engine;
 mod evm;
 mod floats;
 mod fuzz;

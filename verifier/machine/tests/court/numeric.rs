@@ -13,7 +13,7 @@ use crate::values;
 
 const CASES: u32 = 400;
 
-fn numeric() -> Vec<Op> {
+pub fn numeric() -> Vec<Op> {
     let all = isa::Op::ALL.iter().copied();
     all.filter(|op| (0x45..0xd0).contains(&op.code())).collect()
 }
@@ -29,6 +29,18 @@ fn types(op: Op) -> (&'static str, &'static str) {
     (named.unwrap_or(to), if compares { "i32" } else { to })
 }
 
+/// A function that does one instruction, exported by its name.
+pub fn function(op: Op) -> String {
+    let (from, to) = types(op);
+    let (params, operands) = if op.pops() == 2 {
+        (format!("{from} {from}"), "(local.get 0) (local.get 1)")
+    } else {
+        (from.to_owned(), "(local.get 0)")
+    };
+    let name = op.name();
+    format!("(func (export \"{name}\") (param {params}) (result {to}) ({name} {operands}))")
+}
+
 #[test]
 fn numeric_instructions_agree_with_wasmtime() {
     let mut config = Config::new();
@@ -36,18 +48,7 @@ fn numeric_instructions_agree_with_wasmtime() {
     let engine = Engine::new(&config).unwrap();
     let mut text = "(module".to_owned();
     for op in numeric() {
-        let (from, to) = types(op);
-        let operands = if op.pops() == 2 {
-            "(local.get 0) (local.get 1)"
-        } else {
-            "(local.get 0)"
-        };
-        let name = op.name();
-        writeln!(
-            text,
-            "(func (export \"{name}\") (param {from} {from}) (result {to}) ({name} {operands}))"
-        )
-        .unwrap();
+        writeln!(text, "{}", function(op)).unwrap();
     }
     text.push(')');
     let module = Module::new(&engine, &text).unwrap();
@@ -60,7 +61,9 @@ fn numeric_instructions_agree_with_wasmtime() {
         for _ in 0..values::scaled(CASES) {
             let (x, y) = (operand(&ty, &mut rng), operand(&ty, &mut rng));
             let mut result = [Val::I32(0)];
-            let called = function.call(&mut store, &[value(&ty, x), value(&ty, y)], &mut result);
+            let operands = [value(&ty, x), value(&ty, y)];
+            let operands = &operands[..usize::from(op.pops())];
+            let called = function.call(&mut store, operands, &mut result);
             let expected = called.ok().map(|()| slot(&result[0]));
             let code = u64::from(op.code());
             let (found, trap) = if op.class() == Class::Float {

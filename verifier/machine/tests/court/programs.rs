@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use gio_content::image::InputImage;
-use gio_machine::isa::Op;
+use gio_machine::isa::{Instruction, Op};
 use gio_machine::mirror;
 use gio_machine::state::{DealDepths, STATUS_EXHAUSTED, STATUS_EXIT, STATUS_TRAP, UnitLimits};
-use gio_machine::{Loaded, Machine, PrepareLimits, prepare_provable};
-use gio_protocol::{keccak256, word_root};
+use gio_machine::{Loaded, Machine, PrepareLimits, Snapshot, prepare_provable};
+use gio_protocol::{B256, keccak256, word_root};
 
 use crate::evm::Court;
 
@@ -21,7 +21,7 @@ const CONTRACT_STEPS: u64 = 400;
 const CONTRACT_SHARE: u64 = 37;
 
 /// A program of a memory, `_start` and what else it says.
-fn command(body: &str) -> Vec<u8> {
+pub fn command(body: &str) -> Vec<u8> {
     wat::parse_str(format!(
         r#"(module
             (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -36,7 +36,7 @@ fn command(body: &str) -> Vec<u8> {
     .unwrap()
 }
 
-fn machine(wasm: &[u8], cu_limit: u64) -> Machine {
+pub fn machine(wasm: &[u8], cu_limit: u64) -> Machine {
     let image = InputImage {
         args: vec![b"program".to_vec(), b"an argument".to_vec()],
         stdin: b"forty-two bytes that a program reads whole".to_vec(),
@@ -48,6 +48,12 @@ fn machine(wasm: &[u8], cu_limit: u64) -> Machine {
 /// A unit of that program and input before its first step.
 pub fn machine_with(wasm: &[u8], image: &InputImage, cu_limit: u64, pages_max: u32) -> Machine {
     let provable = prepare_provable(wasm, &PrepareLimits::default()).unwrap();
+    let loaded = Arc::new(Loaded::new(provable.program));
+    unit_of(loaded, image, cu_limit, pages_max)
+}
+
+/// The same with a program that is prepared already.
+pub fn unit_of(loaded: Arc<Loaded>, image: &InputImage, cu_limit: u64, pages_max: u32) -> Machine {
     let image = image.encode().unwrap();
     let unit = UnitLimits {
         input_root: word_root(&image, INPUT_DEPTH).unwrap(),
@@ -62,12 +68,19 @@ pub fn machine_with(wasm: &[u8], image: &InputImage, cu_limit: u64, pages_max: u
         output_depth: OUTPUT_DEPTH,
         clock_start: 1_790_000_000,
     };
-    Machine::new(Arc::new(Loaded::new(provable.program)), image, &unit, &deal).unwrap()
+    Machine::new(loaded, image, &unit, &deal).unwrap()
 }
 
 /// Runs it to its end, every step proven; answers the operations it executed and its status and exit code.
 fn proven(court: &mut Court, wasm: &[u8], cu_limit: u64) -> (Vec<Op>, u8, u32) {
     let mut machine = machine(wasm, cu_limit);
+    let seen = prove(court, &mut machine);
+    let halted = *machine.halted().unwrap();
+    (seen, halted.status, halted.exit_code)
+}
+
+/// Runs a machine to its end, every step proven; answers the operations it executed.
+pub fn prove(court: &mut Court, machine: &mut Machine) -> Vec<Op> {
     let mut seen = Vec::new();
     let mut before = machine.state_hash();
     loop {
@@ -98,10 +111,9 @@ fn proven(court: &mut Court, wasm: &[u8], cu_limit: u64) -> (Vec<Op>, u8, u32) {
         }
     }
     assert!(machine.steps() <= machine.cu());
-    let halted = *machine.halted().unwrap();
     seen.sort_unstable();
     seen.dedup();
-    (seen, halted.status, halted.exit_code)
+    seen
 }
 
 fn exits(body: &str, needs: &[Op]) {
@@ -199,12 +211,15 @@ fn calls_and_globals_are_proven_at_every_step() {
     );
 }
 
-/// Stores across leaves and pages, copies both ways, fills, grows and fails to grow.
+/// Stores across leaves, across the engine's pages of 4 KiB and at the end of a memory that has grown, copies both
+/// ways, fills, grows and fails to grow.
 const MEMORY: &str = r#"(data $passive "some bytes that are longer than one leaf of the tree")
            (data (i32.const 65520) "across the page boundary")
            (func (export "_start")
               i32.const 29 i64.const 0x1122334455667788 i64.store
               i32.const 29 i64.load i32.const 65535 i32.load16_s drop drop
+              i32.const 4093 i64.const 0x0102030405060708 i64.store
+              i32.const 4093 i64.load drop
               i32.const 131064 i32.const -1 i32.store offset=4
               i32.const 100 i32.const 3 i32.const 40 memory.init $passive
               data.drop $passive
@@ -212,6 +227,9 @@ const MEMORY: &str = r#"(data $passive "some bytes that are longer than one leaf
               i32.const 90 i32.const 103 i32.const 33 memory.copy
               i32.const 1000 i32.const 0xab i32.const 65 memory.fill
               i32.const 1 memory.grow drop
+              i32.const 135165 i64.const 0x1112131415161718 i64.store
+              i32.const 135165 i64.load drop
+              i32.const 196604 i32.const 7 i32.store
               i32.const 9 memory.grow drop
               memory.size i32.const 16 i32.shl i32.const 8 i32.sub i64.load drop)"#;
 
@@ -230,21 +248,13 @@ fn memory_is_proven_at_every_step() {
     );
 }
 
-/// A hash that was asked for at every step, at some, or once at the end, is the same; so is one after coming back.
+/// A hash that was asked for at every step, at some, or once at the end, is the same; so is one after coming back, and
+/// so is what proves the steps from there on.
 #[test]
 fn bug_09_a_hash_does_not_depend_on_when_hashes_were_asked_for() {
     let wasm = command(MEMORY);
     let mut every = machine(&wasm, 1 << 30);
-    let mut hashes = vec![every.state_hash()];
-    let middle = 1700;
-    let mut snapshot = None;
-    while every.halted().is_none() {
-        if every.steps() == middle {
-            snapshot = Some(every.snapshot());
-        }
-        every.run_to(every.steps() + 1);
-        hashes.push(every.state_hash());
-    }
+    let (hashes, snapshots) = hashes_and_snapshots(&mut every);
     let last = hashes.len() - 1;
     for stride in [7, 613, last] {
         let mut some = machine(&wasm, 1 << 30);
@@ -257,16 +267,44 @@ fn bug_09_a_hash_does_not_depend_on_when_hashes_were_asked_for() {
             );
         }
     }
-    every.restore(&snapshot.unwrap());
-    for (at, hash) in hashes
-        .iter()
-        .enumerate()
-        .skip(usize::try_from(middle).unwrap())
-        .step_by(31)
-    {
-        every.run_to(at as u64);
-        assert_eq!(every.state_hash(), *hash, "step {at}, after coming back");
+    // Back to each, from the end and from one another, past stores and growth that had not happened yet.
+    for snapshot in snapshots.iter().rev().chain(&snapshots) {
+        every.restore(snapshot);
+        let first = usize::try_from(snapshot.steps()).unwrap();
+        for at in first..last {
+            let checked = mirror::step(&every.proof());
+            let checked = checked.unwrap_or_else(|invalid| panic!("step {at}: {invalid}"));
+            let here = (hashes[at], hashes[at + 1]);
+            assert_eq!(
+                (checked.before, checked.next),
+                here,
+                "step {at}, from {first}"
+            );
+            every.run_to(at as u64 + 1);
+        }
+        assert_eq!(every.state_hash(), hashes[last], "the end, from {first}");
     }
+    assert_eq!(every.memory(0).len(), 3 << 16);
+}
+
+/// Runs `MEMORY` to its end. Snapshots are from within the shim's beginning, before the first store, before the memory
+/// grows, and behind the stores into what has grown.
+fn hashes_and_snapshots(machine: &mut Machine) -> (Vec<B256>, Vec<Snapshot>) {
+    let constant = |imm: u64| Instruction::new(Op::Const).imm(imm);
+    let mut places = [constant(29), Instruction::new(Op::MemoryGrow), constant(9)].into_iter();
+    let mut next = None;
+    let mut hashes = vec![machine.state_hash()];
+    let mut snapshots = Vec::new();
+    while machine.halted().is_none() {
+        if machine.steps() == 100 || next.is_some() && machine.instruction() == next {
+            snapshots.push(machine.snapshot());
+            next = places.next();
+        }
+        machine.run_to(machine.steps() + 1);
+        hashes.push(machine.state_hash());
+    }
+    assert_eq!(snapshots.len(), 4);
+    (hashes, snapshots)
 }
 
 #[test]
