@@ -5,7 +5,6 @@
 //! A copy is used only if its hash is the one on chain, whatever its file is called and whoever brought it.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,6 +16,7 @@ use gio_protocol::{B256, keccak256};
 use thiserror::Error;
 
 use crate::faults;
+use crate::infra::inputs::read_module;
 use crate::job_file::JobFile;
 use crate::job_flags::JobFlags;
 use crate::job_request::{JobRequest, Royalty};
@@ -161,7 +161,7 @@ async fn resolve(
         }
         None => {
             let path = apps.path(&app, digest);
-            let module = fs::read(&path).map_err(|_| not_here(&app, digest))?;
+            let module = read_module(&path).map_err(|_| not_here(&app, digest))?;
             check(&app, digest, &module)?;
             path
         }
@@ -174,7 +174,7 @@ async fn resolve(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, UserError> {
-    fs::read(path)
+    read_module(path)
         .map_err(|error| faults::usage(error).hint(format!("{} must be a file", path.display())))
 }
 

@@ -3,12 +3,11 @@
 //! A job can be followed, fetched and checked long after its files were changed, its deal settled and its hub gone.
 //! Bytes are hashed again when they are read: a content root is an address, never a proof (R4).
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gio_agent::files::{Access, write_durably};
+use gio_agent::files::{Access, read_at_most, write_durably};
 use gio_content::{ContentRef, content_root};
 use gio_protocol::B256;
 use thiserror::Error;
@@ -74,8 +73,11 @@ impl ContentStore {
     /// [`ContentError`].
     pub fn get(&self, content: ContentRef) -> Result<Vec<u8>, ContentError> {
         let path = self.path(content.root);
-        let bytes = match fs::read(&path) {
+        let bytes = match read_at_most(&path, content.length) {
             Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(ContentError::Damaged(path));
+            }
             Err(source) => return Err(ContentError::Io { path, source }),
         };
         if bytes.len() as u64 == content.length && content_root(&bytes) == content.root {
@@ -94,6 +96,8 @@ impl ContentStore {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,12 +1,17 @@
 //! Programs from files, and the names of their functions.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use gio_agent::files::read_at_most;
 use gio_agent::{Code, UserError};
 use gio_machine::{FunctionPlace, Origin, PrepareLimits, Provable, prepare_provable};
 use wasmparser::{Name, Parser, Payload};
+
+/// What a program may be.
+const PROGRAM: &str = "a program is a WASI preview 1 command without threads, SIMD, exceptions, reference types; \
+                       docs/protocol.md section 10 lists the limits";
 
 /// A module as it was uploaded, and what became of it.
 #[derive(Debug)]
@@ -21,26 +26,28 @@ pub(crate) struct App {
 struct ReadError {
     path: PathBuf,
     #[source]
-    source: std::io::Error,
+    source: io::Error,
 }
 
-/// A file's bytes.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, UserError> {
-    fs::read(path).map_err(|source| {
+/// A file's bytes, of which there may be so many; `bound` says why no more.
+pub(crate) fn read(path: &Path, max: u64, bound: &str) -> Result<Vec<u8>, UserError> {
+    read_at_most(path, max).map_err(|source| {
+        let is_too_large = source.kind() == io::ErrorKind::FileTooLarge;
         let path = path.to_owned();
-        UserError::of(Code::Usage, ReadError { path, source })
+        let error = ReadError { path, source };
+        match is_too_large {
+            true => UserError::of(Code::JobInvalid, error).hint(bound),
+            false => UserError::of(Code::Usage, error),
+        }
     })
 }
 
 impl App {
     pub(crate) fn load(path: &Path) -> Result<Self, UserError> {
-        let wasm = read(path)?;
-        let provable = prepare_provable(&wasm, &PrepareLimits::default()).map_err(|error| {
-            UserError::of(Code::JobInvalid, error).hint(
-                "a program is a WASI preview 1 command without threads, SIMD, exceptions, reference types; \
-                 docs/protocol.md section 10 lists the limits",
-            )
-        })?;
+        let limits = PrepareLimits::default();
+        let wasm = read(path, limits.module_bytes_max, PROGRAM)?;
+        let provable = prepare_provable(&wasm, &limits)
+            .map_err(|error| UserError::of(Code::JobInvalid, error).hint(PROGRAM))?;
         Ok(Self {
             names: names(&wasm),
             wasm,

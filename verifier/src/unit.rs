@@ -1,6 +1,6 @@
 //! The options that make a unit: arguments, environment, files, limits and seed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,6 +14,9 @@ use crate::app::read;
 
 /// Depth of input and output, as deals have it: 128 MiB each.
 pub(crate) const IO_DEPTH: u8 = 22;
+
+/// Most bytes of an input image: what a tree of that depth holds.
+const IMAGE_BYTES_MAX: u64 = 32 << IO_DEPTH;
 
 // No documentation comment: clap would take it for what the command is about.
 #[derive(Debug, Args)]
@@ -72,6 +75,13 @@ impl UnitOptions {
         for (name, value) in &self.env {
             image.env.insert(name.clone(), value.as_bytes().to_vec());
         }
+        let bound = format!("all of an input image has at most {IMAGE_BYTES_MAX} bytes");
+        let mut left = IMAGE_BYTES_MAX;
+        let mut read = |path: &Path| -> Result<Vec<u8>, UserError> {
+            let bytes = read(path, left, &bound)?;
+            left -= bytes.len() as u64;
+            Ok(bytes)
+        };
         for (name, path) in &self.files {
             image.files.insert(name.clone(), read(path.as_ref())?);
         }

@@ -42,6 +42,23 @@ fn what_is_no_program_is_refused_with_the_reason() {
 }
 
 #[test]
+fn an_input_larger_than_any_image_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sparse");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(3 << 30).unwrap();
+    let sparse = path.to_str().unwrap();
+    let named = format!("in={sparse}");
+    let many = ["--file", "a=/dev/zero", "--file", &named];
+    for option in [&["--stdin", sparse][..], &["--stdin", "/dev/zero"], &many] {
+        let output = verifier(&[&["trace", ECHO][..], option].concat());
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("more than 134217728 bytes"), "{text}");
+    }
+}
+
+#[test]
 fn a_traced_state_is_where_the_step_before_it_leads() {
     let states = json(&["--json", "trace", ECHO, "--at", "1000", "--at", "1001"]);
     let step = json(&["--json", "step", "1000", ECHO, "--explain"]);

@@ -1,7 +1,6 @@
 //! `app`: the pool of applications: publish one, list what there is, advise against a version (GV-20).
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 use crate::apps::{AppName, Apps, release};
 use crate::cli::Global;
 use crate::faults;
+use crate::infra::inputs::read_module;
 use crate::output::printable;
 use crate::session::Session;
 
@@ -99,7 +99,7 @@ impl Publish {
         chain: &Chain,
         global: &Global,
     ) -> Result<ExitStatus, UserError> {
-        let module = fs::read(&self.wasm).map_err(|error| {
+        let module = read_module(&self.wasm).map_err(|error| {
             let hint = format!("--wasm {} must be a file", self.wasm.display());
             faults::usage(error).hint(hint)
         })?;

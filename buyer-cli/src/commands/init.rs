@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use clap::Args;
-use gio_agent::files::{Access, write_durably};
+use gio_agent::files::{Access, read_text, write_durably};
 use gio_agent::{ExitStatus, UserError};
 use gio_evm::Deployment;
 use gio_net::{Multiaddr, peer_of_addr};
@@ -83,8 +83,8 @@ impl Init {
             let message = format!("cannot read {}: {error}", path.display());
             UserError::new(message, ExitStatus::Usage)
         };
-        let bytes = std::fs::read(path).map_err(read)?;
-        serde_json::from_slice(&bytes).map_err(|source| {
+        let text = read_text(path).map_err(read)?;
+        serde_json::from_str(&text).map_err(|source| {
             faults::usage(NoDeployment {
                 path: path.clone(),
                 source,

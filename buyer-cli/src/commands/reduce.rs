@@ -12,7 +12,7 @@ use super::submit::Buying;
 use crate::cli::Global;
 use crate::decimal::Decimal;
 use crate::faults;
-use crate::infra::inputs::{InputError, LoadedJob, load_from};
+use crate::infra::inputs::{InputError, LoadedJob, load_from, read_module};
 use crate::job::Job;
 use crate::job_file::{Assembly, JobFile};
 use crate::job_flags::MarketFlags;
@@ -89,7 +89,7 @@ impl Reduce {
             false => self.args.clone(),
         };
         if let Some(path) = &self.wasm {
-            let module = std::fs::read(path).map_err(|source| {
+            let module = read_module(path).map_err(|source| {
                 let path = path.clone();
                 faults::job(InputError::Io { path, source })
             })?;

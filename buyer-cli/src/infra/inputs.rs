@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gio_agent::files::read_at_most;
 use gio_content::job::SPEC_VERSION;
 use gio_content::{Assemble, ContentRef, JobSpec};
 use gio_machine::{PrepareError, PrepareLimits, prepare};
@@ -184,7 +185,7 @@ pub fn restore(order: &Order, contents: &ContentStore) -> Result<Work, InputErro
 
 /// A module and the pages of memory it starts with.
 fn program(path: &Path) -> Result<(Vec<u8>, u64), InputError> {
-    let module = read(path)?;
+    let module = read_module(path).map_err(|source| io_error(path, source))?;
     let pages_min = prepared(path, &module)?;
     Ok((module, pages_min))
 }
@@ -198,8 +199,12 @@ fn prepared(path: &Path, module: &[u8]) -> Result<u64, InputError> {
     Ok(prepared.pages_min)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, InputError> {
-    fs::read(path).map_err(|source| io_error(path, source))
+/// The bytes of a program, which are never more than a program has.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`], or the first failing system call.
+pub fn read_module(path: &Path) -> io::Result<Vec<u8>> {
+    read_at_most(path, PrepareLimits::default().module_bytes_max)
 }
 
 fn io_error(path: &Path, source: io::Error) -> InputError {
@@ -264,14 +269,20 @@ impl Reader {
         if !metadata.is_file() {
             return Err(InputError::Kind(path.to_owned()));
         }
-        self.bytes = self.bytes.saturating_add(metadata.len());
-        if self.bytes > INPUT_BYTES_MAX {
-            return Err(InputError::TooLarge);
-        }
         if self.files.contains_key(&name) {
             return Err(InputError::Twice(name));
         }
-        self.files.insert(name, read(path)?);
+        let left = INPUT_BYTES_MAX - self.bytes;
+        if metadata.len() > left {
+            return Err(InputError::TooLarge);
+        }
+        // Some files are longer than they say, and some grow.
+        let bytes = read_at_most(path, left).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => InputError::TooLarge,
+            _ => io_error(path, source),
+        })?;
+        self.bytes += bytes.len() as u64;
+        self.files.insert(name, bytes);
         Ok(())
     }
 }
@@ -330,5 +341,17 @@ mod tests {
         fs::write(&request.wasm, "no module").unwrap();
         let error = load(&request).unwrap_err();
         assert!(matches!(error, InputError::Program { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_end_is_no_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut request = request(dir.path(), &[]);
+        request.wasm = PathBuf::from("/dev/zero");
+        let error = load(&request).unwrap_err();
+        let InputError::Io { source, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(source.kind(), io::ErrorKind::FileTooLarge);
     }
 }

@@ -1,12 +1,13 @@
 //! Config files: TOML with checked keys. An unknown key is an error that names the nearest valid one.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use crate::files::read_text;
 
 /// The option every binary has beside `--home`.
 #[derive(Clone, Debug, Default, Args)]
@@ -47,7 +48,7 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`].
 pub fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    let text = read_text(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -95,6 +96,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde::Deserialize;
 
     use super::*;

@@ -1,13 +1,17 @@
-//! Files that are whole or not there: written beside, synced, renamed.
+//! Files that are whole or not there: written beside, synced, renamed; and reading what somebody named, up to a bound.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Two writers of one path, threads or processes, each write a file of their own; the last rename wins.
 static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Most bytes of a file that people write or hand over as text: configs, jobs, consents, addresses of contracts. A job
+/// specification may have as many.
+pub const TEXT_BYTES_MAX: u64 = 4 << 20;
 
 /// Who may read a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +60,59 @@ pub fn write_durably(path: &Path, bytes: &[u8], access: Access) -> io::Result<()
     File::open(folder)?.sync_all()
 }
 
+/// Reads a whole file of at most `max` bytes. No more is ever read or held, whatever the file says its length is: it may
+/// be sparse, a device without end, or grow meanwhile.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`] if there is more, or the first failing system call.
+pub fn read_at_most(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(max.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        let text = format!("it has more than {max} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file of at most [`TEXT_BYTES_MAX`] bytes of UTF-8.
+///
+/// # Errors
+/// As [`read_at_most`], or [`io::ErrorKind::InvalidData`].
+pub fn read_text(path: &Path) -> io::Result<String> {
+    utf8(read_at_most(path, TEXT_BYTES_MAX)?)
+}
+
+/// Bytes as text.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] if they are not UTF-8.
+pub fn utf8(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_bound_and_no_further() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "four").unwrap();
+        assert_eq!(read_at_most(&path, 4).unwrap(), b"four");
+        let too_large = io::ErrorKind::FileTooLarge;
+        assert_eq!(read_at_most(&path, 3).unwrap_err().kind(), too_large);
+        let sparse = File::create(&path).unwrap();
+        sparse.set_len(1 << 40).unwrap();
+        assert_eq!(read_at_most(&path, 100).unwrap_err().kind(), too_large);
+        assert_eq!(read_text(&path).unwrap_err().kind(), too_large);
+        let endless = Path::new("/dev/zero");
+        assert_eq!(read_at_most(endless, 100).unwrap_err().kind(), too_large);
+        assert!(read_text(&dir.path().join("none")).is_err());
+    }
 
     #[test]
     fn many_writers_of_one_path_leave_one_whole_file() {

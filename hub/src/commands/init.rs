@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 
-use gio_agent::files::{Access, write_durably};
+use gio_agent::files::{Access, read_text, write_durably};
 use gio_agent::http::Listen;
 use gio_agent::{Code, ExitStatus, Home, HomeError, UserError};
 use gio_evm::Deployment;
@@ -52,7 +52,7 @@ pub(crate) fn init(home: &Home, args: &Init) -> Result<(), UserError> {
 
 fn config(args: &Init) -> Result<Config, UserError> {
     let path = args.contracts.display();
-    let text = fs::read_to_string(&args.contracts).map_err(|error| {
+    let text = read_text(&args.contracts).map_err(|error| {
         UserError::of(Code::Usage, format!("cannot read {path}: {error}"))
             .hint("--contracts names the file with the addresses of the contracts")
     })?;

@@ -6,10 +6,10 @@
 //! the payer does (`services/pay/doubt.rs`), before anything is posted. So nothing is posted twice and nothing is lost,
 //! whichever line is the last before a kill.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use gio_agent::files::{read_at_most, utf8};
 use gio_agent::{Code, ExitStatus, Home, UserError};
 use gio_content::content_root;
 use gio_evm::{Chain, LeafFile, PayoutTree, PostedPayout, SendError, WalletInfo, WalletState};
@@ -103,11 +103,8 @@ fn nets(args: &Payout) -> Result<Vec<(Address, Gio)>, UserError> {
         let named = |error: std::io::Error| {
             usage(error).hint(format!("{} must be a file of statistics", path.display()))
         };
-        if fs::metadata(path).map_err(named)?.len() > STATS_BYTES_MAX {
-            let text = format!("{} is larger than {STATS_BYTES_MAX} bytes", path.display());
-            return Err(UserError::new(text, ExitStatus::Usage));
-        }
-        let text = fs::read_to_string(path).map_err(named)?;
+        let bytes = read_at_most(path, STATS_BYTES_MAX).map_err(named)?;
+        let text = utf8(bytes).map_err(named)?;
         Stats::read(&text).map_err(|error| usage(error).hint(format!("in {}", path.display())))
     };
     let mut stats = read(&args.stats)?;

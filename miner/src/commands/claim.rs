@@ -5,10 +5,10 @@
 //! that a hub that dies takes nothing with it. Which leaves are claimed is asked of the chain, so the command can be
 //! repeated, also beside a running miner that claims by itself.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use gio_agent::files::read_at_most;
 use gio_agent::{Code, ExitStatus, Home, UserError, printable};
 use gio_evm::{Chain, HubInfo, LeafFile, PayoutClaim, WalletState};
 use gio_net::Net;
@@ -96,11 +96,7 @@ fn take_over(path: &Path, leaves: &Leaves) -> Result<(), UserError> {
     let named = |error: std::io::Error| {
         usage(error).hint(format!("{} must be a leaf file", path.display()))
     };
-    if fs::metadata(path).map_err(named)?.len() > LeafFile::BYTES_MAX as u64 {
-        let text = format!("{} is no leaf file: it is too long", path.display());
-        return Err(UserError::new(text, ExitStatus::Usage));
-    }
-    let bytes = fs::read(path).map_err(named)?;
+    let bytes = read_at_most(path, LeafFile::BYTES_MAX as u64).map_err(named)?;
     LeafFile::decode(&bytes).map_err(|error| {
         usage(error).hint(format!("{} is damaged; get it again", path.display()))
     })?;

@@ -1,8 +1,6 @@
 //! `gio-miner init`: the one set-up step.
 
-use std::fs;
-
-use gio_agent::files::{Access, write_durably};
+use gio_agent::files::{Access, read_text, write_durably};
 use gio_agent::{Code, ExitStatus, Home, HomeError, UserError};
 use gio_evm::Deployment;
 use gio_protocol::PricePerPu;
@@ -17,7 +15,7 @@ use crate::infra::console;
 /// # Errors
 /// If a config is there already, or an argument is wrong; nothing was made then.
 pub fn run(home: &Home, args: &Init) -> Result<(), UserError> {
-    let text = fs::read_to_string(&args.contracts).map_err(|error| {
+    let text = read_text(&args.contracts).map_err(|error| {
         let path = args.contracts.display();
         UserError::of(Code::Usage, format!("cannot read {path}: {error}"))
             .hint("--contracts names the file with the addresses of the contracts")
@@ -92,6 +90,7 @@ drain_seconds = {drain_seconds}
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use gio_agent::Role;

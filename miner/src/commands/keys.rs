@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::Bytes;
 use clap::Args;
+use gio_agent::files::read_text;
 use gio_agent::{ExitStatus, Home, UserError};
 use gio_protocol::{Address, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -91,9 +92,9 @@ pub async fn consent(home: &Home, args: Consent) -> Result<(), UserError> {
 /// # Errors
 /// If the consent is not this account's, or the registry refuses it.
 pub async fn delegate(home: &Home, args: &Delegate) -> Result<(), UserError> {
-    let text = std::fs::read(&args.consent)
+    let text = read_text(&args.consent)
         .map_err(|error| usage(error).hint("the file `gio-miner consent` printed"))?;
-    let file: ConsentFile = serde_json::from_slice(&text)
+    let file: ConsentFile = serde_json::from_str(&text)
         .map_err(|error| usage(error).hint("the file `gio-miner consent` printed"))?;
     let own = open(home).await?;
     if file.owner != own.account || file.chain_id != own.chain.chain_id() {
