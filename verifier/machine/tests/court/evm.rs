@@ -163,15 +163,25 @@ impl Court {
 
     /// What the float unit answers; nothing if it knows no such operation.
     pub fn float(&mut self, op: u64, x: u64, y: u64) -> Option<(u64, bool)> {
-        let mut data = keccak256("compute(uint256,uint256,uint256)")[..4].to_vec();
-        for word in [op, x, y] {
-            data.extend(U256::from(word).to_be_bytes::<32>());
-        }
-        let (answer, _) = self.call(self.floats, data);
+        let (answer, _) = self.compute(op, x, y);
         let words = answer.ok()?;
         assert_eq!(words[..24], [0; 24], "a result of more than 64 bits");
         let result = u64::from_be_bytes(words[24..32].try_into().unwrap());
         Some((result, words[63] == 1))
+    }
+
+    /// Whether an operation of the float unit traps, and the gas that it takes inside.
+    pub fn float_cost(&mut self, op: u64, x: u64, y: u64) -> (bool, u64) {
+        let (answer, gas) = self.compute(op, x, y);
+        (answer.unwrap()[63] == 1, gas.exec)
+    }
+
+    fn compute(&mut self, op: u64, x: u64, y: u64) -> (Result<Bytes, Bytes>, Gas) {
+        let mut data = keccak256("compute(uint256,uint256,uint256)")[..4].to_vec();
+        for word in [op, x, y] {
+            data.extend(U256::from(word).to_be_bytes::<32>());
+        }
+        self.call(self.floats, data)
     }
 
     fn call(&mut self, to: Address, data: Vec<u8>) -> (Result<Bytes, Bytes>, Gas) {

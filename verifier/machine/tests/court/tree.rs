@@ -86,6 +86,6 @@ impl Tree {
         let mut bytes = self.salt.to_be_bytes().to_vec();
         bytes.push(level);
         bytes.extend(index.to_be_bytes());
-        keccak256(bytes)
+        B256::from(keccak256(bytes).0.map(|byte| byte.max(1)))
     }
 }
