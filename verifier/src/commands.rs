@@ -5,12 +5,19 @@ pub(crate) mod prepare;
 pub(crate) mod step;
 pub(crate) mod trace;
 
+use gio_agent::{Code, UserError};
 use gio_machine::Machine;
 use gio_machine::isa::Instruction;
 use gio_machine::state::Halted;
 use serde_json::{Value, json};
 
 use crate::app::App;
+
+/// A step that a program does not have.
+fn beyond(machine: &Machine) -> UserError {
+    let cause = format!("the program halts after {} steps", machine.steps());
+    UserError::of(Code::Usage, cause)
+}
 
 /// An instruction as people read it: fields that are zero are left out.
 fn instruction_text(instruction: Instruction) -> String {

@@ -20,7 +20,7 @@ use serde_json::Value;
 #[derive(Debug, Parser)]
 #[command(name = "gio-verifier", version, propagate_version = true)]
 struct Cli {
-    /// Print one JSON object instead of text
+    /// Print one JSON object instead of text; what is wrong with the command line itself stays text
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]

@@ -41,19 +41,28 @@ fn every_command_says_what_is_wrong_as_written_down() {
             r#"(module (import "env" "now" (func)) (memory (export "memory") 1) (func (export "_start")))"#,
         ),
     );
+    let tables = file(
+        "tables.wasm",
+        &wat(r#"(module (table 1 funcref) (table 1 funcref) (func (export "_start")))"#),
+    );
+    let nowhere = dir.path().join("none/proof").display().to_string();
     let mut lines: Vec<Vec<&str>> = Vec::new();
-    for wasm in [&none, &text, &empty, &foreign] {
+    for wasm in [&none, &text, &empty, &foreign, &tables] {
         lines.push(vec!["prepare", wasm]);
     }
     lines.push(vec!["--json", "prepare", &empty]);
     lines.push(vec!["trace", &none]);
     lines.push(vec!["check", &none]);
+    lines.push(vec!["prepare", "/dev/zero"]);
+    lines.push(vec!["trace", ECHO, "--stdin", "/dev/zero"]);
+    lines.push(vec!["step", "10", ECHO, "--proof", &nowhere]);
     let shown: Vec<&[&str]> = lines.iter().map(Vec::as_slice).collect();
     golden.check_lines("errors-input", &shown);
-    let usage: [&[&str]; 5] = [
+    let usage: [&[&str]; 6] = [
         &[],
         &["prepar", ECHO],
         &["prepare"],
+        &["--json", "prepare"],
         &["step", "first", ECHO],
         &["trace", ECHO, "--form", "1"],
     ];

@@ -44,6 +44,11 @@ pub(crate) fn refusal(error: &wasmparser::Error, function: Option<u32>) -> Prepa
             feature: name(missing),
             place,
         },
+        // The only feature that the validator tells by its words alone.
+        None if error.message() == "multiple tables" => PrepareError::Feature {
+            feature: "a second table",
+            place,
+        },
         None => PrepareError::Invalid {
             message: error.message().to_owned(),
             place,

@@ -1,10 +1,12 @@
 //! `check`: every engine of this machine runs the program, and they must agree.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use gio_agent::{Code, ExitStatus, UserError};
 use gio_machine::state::Halted;
 use gio_machine::{Machine, mirror};
-use gio_protocol::{Status, keccak256, word_root};
+use gio_protocol::{B256, Status, keccak256, word_root};
 use gio_runtime::{
     Engine, EngineConfig, MachineVersion, Outcome, RunControl, UnitLimits as RunLimits,
 };
@@ -15,12 +17,24 @@ use crate::app::App;
 use crate::commands::{halted_json, status_text};
 use crate::unit::{IO_DEPTH, UnitOptions};
 
+/// What is compared, and what is not.
+const COMPARED: &str = "\
+What is compared:
+  step machine  runs the whole program
+  wasmtime      runs it as a miner does: status, exit code, CU, output root and length must be
+                what the step machine's are
+  mirror        the contract's step verifier, in Rust, checks the proofs of --steps steps: each
+                must open the state before its step and lead to the one behind it
+The contract itself is not run.";
+
 /// Run a program on every engine and check that they agree
 #[derive(Debug, Args)]
+#[command(after_help = COMPARED)]
 pub(crate) struct Check {
     #[command(flatten)]
     unit: UnitOptions,
-    /// How many steps, spread over the run, are proven and checked by the mirror of the contract
+    /// How many different steps, drawn by the seed, are proven and checked by the mirror of the contract; all of them
+    /// if there are no more
     #[arg(long, default_value_t = 100)]
     steps: u64,
 }
@@ -35,7 +49,7 @@ impl Check {
         let halted = machine.run();
         let steps = machine.steps();
         machine.restore(&first);
-        let wrong = self.prove(&mut machine, steps);
+        let Proven { count, wrong } = self.prove(&mut machine, steps);
         let agree = claimed(&outcome)? == halted;
         let lines = vec![
             format!("program root   {}", app.provable.program.root()),
@@ -51,8 +65,12 @@ impl Check {
                 if agree { "agrees" } else { "DISAGREES" }
             ),
             match wrong {
-                None => format!("mirror         agrees at {} steps", self.steps.min(steps)),
-                Some(step) => format!("mirror         DISAGREES at step {step}"),
+                None => format!("mirror         agrees at {count} of {steps} steps"),
+                Some(step) => {
+                    format!(
+                        "mirror         DISAGREES at step {step}, after {count} steps that hold"
+                    )
+                }
             },
         ];
         let json = json!({
@@ -61,7 +79,7 @@ impl Check {
             "halted": halted_json(&halted),
             "wasmtime_agrees": agree,
             "mirror_disagrees_at": wrong,
-            "steps_proven": self.steps.min(steps),
+            "steps_proven": count,
         });
         let bad = !agree || wrong.is_some();
         Ok(Report {
@@ -91,25 +109,60 @@ impl Check {
             .map_err(|error| UserError::of(Code::Usage, error))
     }
 
-    /// Proves steps at places drawn from the seed; answers the first whose proof does not lead to the next state.
-    fn prove(&self, machine: &mut Machine, steps: u64) -> Option<u64> {
-        let draw = |nth: u64| {
-            let hash = keccak256([self.unit.seed.as_slice(), &nth.to_be_bytes()].concat());
-            let bytes = hash[..8].try_into().expect("a hash has 32 bytes");
-            u64::from_be_bytes(bytes) % steps.max(1)
-        };
-        let mut places: Vec<u64> = (0..self.steps.min(steps)).map(draw).collect();
-        places.sort_unstable();
-        places.dedup();
-        places.into_iter().find(|place| {
-            machine.run_to(*place);
-            let before = machine.state_hash();
-            let proof = machine.proof();
-            machine.run_to(place + 1);
-            let next = machine.state_hash();
-            !mirror::step(&proof).is_ok_and(|step| step.before == before && step.next == next)
-        })
+    /// Proves every step, or as many as are asked for at places drawn from the seed, until one does not hold.
+    fn prove(&self, machine: &mut Machine, steps: u64) -> Proven {
+        if self.steps >= steps {
+            return prove(machine, 0..steps);
+        }
+        prove(machine, places(self.unit.seed, self.steps, steps))
     }
+}
+
+/// What proving came to.
+struct Proven {
+    /// Steps that hold.
+    count: u64,
+    /// The first that does not.
+    wrong: Option<u64>,
+}
+
+/// Proves the steps at these places, which ascend.
+fn prove(machine: &mut Machine, places: impl IntoIterator<Item = u64>) -> Proven {
+    let mut count = 0;
+    for place in places {
+        machine.run_to(place);
+        let before = machine.state_hash();
+        let proof = machine.proof();
+        machine.run_to(place + 1);
+        let next = machine.state_hash();
+        if !mirror::step(&proof).is_ok_and(|step| step.before == before && step.next == next) {
+            return Proven {
+                count,
+                wrong: Some(place),
+            };
+        }
+        count += 1;
+    }
+    Proven { count, wrong: None }
+}
+
+/// `wanted` different steps of `steps`, each choice as likely as another: Floyd's sampling, which draws no more often
+/// than that. `wanted` is less than `steps`.
+fn places(seed: B256, wanted: u64, steps: u64) -> BTreeSet<u64> {
+    let draw = |below: u64| {
+        let hash = keccak256([seed.as_slice(), &below.to_be_bytes()].concat());
+        let bytes = hash[..8].try_into().expect("a hash has 32 bytes");
+        u64::from_be_bytes(bytes) % below
+    };
+    let mut places = BTreeSet::new();
+    for last in steps - wanted..steps {
+        let place = draw(last + 1);
+        let is_new = places.insert(place);
+        if !is_new {
+            places.insert(last);
+        }
+    }
+    places
 }
 
 /// What a claim of the outcome would bind.
@@ -125,4 +178,20 @@ fn claimed(outcome: &Outcome) -> Result<Halted, UserError> {
         output_root: word_root(&outcome.output_image, IO_DEPTH)?,
         output_length: outcome.output_length,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_different_places_are_drawn_as_are_wanted() {
+        for (wanted, steps) in [(0, 1), (1, 2), (99, 100), (400, 1_000), (5, u64::MAX)] {
+            for seed in [B256::ZERO, B256::repeat_byte(7)] {
+                let places = places(seed, wanted, steps);
+                assert_eq!(places.len() as u64, wanted, "of {steps}");
+                assert!(places.iter().all(|place| *place < steps));
+            }
+        }
+    }
 }

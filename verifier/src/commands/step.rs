@@ -1,6 +1,7 @@
 //! `step`: one step, explained and proven.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use crate::Report;
 use crate::app::App;
-use crate::commands::state;
+use crate::commands::{beyond, state};
 use crate::unit::UnitOptions;
 
 /// Operands and locals that are shown, counted from the top.
@@ -31,6 +32,14 @@ pub(crate) struct Step {
     proof: Option<PathBuf>,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}")]
+struct WriteError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
 /// The values that instructions work on.
 fn values(machine: &Machine) -> (Vec<String>, Vec<String>) {
     let hex = |slots: &[u64]| slots.iter().map(|slot| format!("{slot:#x}")).collect();
@@ -49,19 +58,23 @@ impl Step {
         let mut machine = self.unit.machine(app.provable.program.clone(), image)?;
         machine.run_to(self.n);
         if machine.steps() < self.n {
-            let cause = format!("the program halts after {} steps", machine.steps());
-            return Err(UserError::of(Code::Usage, cause).hint("`trace` prints its last state"));
+            return Err(beyond(&machine).hint("`trace` prints its last state"));
         }
+        let opened = machine.state_hash();
         let (line, before) = state(&mut machine, &app);
         let (stack, locals) = values(&machine);
         let proof = machine.proof();
         machine.run_to(self.n + 1);
         let (next_line, after) = state(&mut machine, &app);
         let (next_stack, next_locals) = values(&machine);
-        let checked = mirror::step(&proof);
-        let proven = checked.is_ok_and(|checked| checked.next == machine.state_hash());
+        let followed = machine.state_hash();
+        let proven = mirror::step(&proof)
+            .is_ok_and(|checked| checked.before == opened && checked.next == followed);
         if let Some(path) = &self.proof {
-            fs::write(path, &proof).map_err(|error| UserError::of(Code::Usage, error))?;
+            fs::write(path, &proof).map_err(|source| {
+                let path = path.clone();
+                UserError::of(Code::Usage, WriteError { path, source })
+            })?;
         }
         let mut lines = vec![line];
         if self.explain {

@@ -2,11 +2,11 @@
 
 use clap::Args;
 use gio_agent::UserError;
-use serde_json::Value;
+use serde_json::json;
 
 use crate::Report;
 use crate::app::App;
-use crate::commands::state;
+use crate::commands::{beyond, state};
 use crate::unit::UnitOptions;
 
 /// Run a program on the step machine and print its states
@@ -14,7 +14,8 @@ use crate::unit::UnitOptions;
 pub(crate) struct Trace {
     #[command(flatten)]
     unit: UnitOptions,
-    /// Print the state after so many steps; may be given more than once. The final state is always printed
+    /// Print the state after so many steps, of which there must be as many; may be given more than once. The final
+    /// state is always printed
     #[arg(long, value_name = "N")]
     at: Vec<u64>,
 }
@@ -31,6 +32,9 @@ impl Trace {
         let mut states = Vec::new();
         for steps in at {
             machine.run_to(steps);
+            if machine.steps() < steps {
+                return Err(beyond(&machine).hint(format!("--at {steps} is no state of this run")));
+            }
             if machine.halted().is_some() {
                 break;
             }
@@ -42,7 +46,7 @@ impl Trace {
         let (line, value) = state(&mut machine, &app);
         report.lines.push(line);
         states.push(value);
-        report.json = Value::Array(states);
+        report.json = json!({ "states": states });
         Ok(report)
     }
 }
