@@ -49,12 +49,11 @@ pub fn machine(wasm: &[u8], cu_limit: u64) -> Machine {
 pub fn machine_with(wasm: &[u8], image: &InputImage, cu_limit: u64, pages_max: u32) -> Machine {
     let provable = prepare_provable(wasm, &PrepareLimits::default()).unwrap();
     let loaded = Arc::new(Loaded::new(provable.program));
-    unit_of(loaded, image, cu_limit, pages_max)
+    unit_of(loaded, image.encode().unwrap(), cu_limit, pages_max)
 }
 
 /// The same with a program that is prepared already.
-pub fn unit_of(loaded: Arc<Loaded>, image: &InputImage, cu_limit: u64, pages_max: u32) -> Machine {
-    let image = image.encode().unwrap();
+pub fn unit_of(loaded: Arc<Loaded>, image: Vec<u8>, cu_limit: u64, pages_max: u32) -> Machine {
     let unit = UnitLimits {
         input_root: word_root(&image, INPUT_DEPTH).unwrap(),
         input_length: image.len() as u64,
