@@ -12,6 +12,7 @@
 mod apps;
 mod branches;
 mod bugs;
+mod bulk;
 mod dear;
 mod differential;
 mod edges;
