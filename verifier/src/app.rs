@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use gio_agent::files::read_at_most;
@@ -19,6 +20,9 @@ pub(crate) struct App {
     pub(crate) wasm: Vec<u8>,
     pub(crate) provable: Provable,
     names: BTreeMap<u32, String>,
+    /// Where in the module the functions that it defines are, and the number of the first.
+    bodies: Vec<Range<usize>>,
+    imported: u32,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -48,14 +52,27 @@ impl App {
         let wasm = read(path, limits.module_bytes_max, PROGRAM)?;
         let provable = prepare_provable(&wasm, &limits)
             .map_err(|error| UserError::of(Code::JobInvalid, error).hint(PROGRAM))?;
+        let (imported, bodies) = bodies(&wasm);
         Ok(Self {
             names: names(&wasm),
+            bodies,
+            imported,
             wasm,
             provable,
         })
     }
 
-    /// What to call the function that an instruction belongs to.
+    /// Where in the module the function is that an instruction belongs to. Instructions have no place of their own
+    /// there: lowering keeps none.
+    pub(crate) fn body(&self, pc: u32) -> Option<Range<usize>> {
+        let Origin::Guest(index) = self.provable.program.function_at(pc)?.origin else {
+            return None;
+        };
+        let nth = index.checked_sub(self.imported)?;
+        self.bodies.get(nth as usize).cloned()
+    }
+
+    /// What to call the function that an instruction belongs to, and the instruction's number in it as it was lowered.
     pub(crate) fn function(&self, pc: u32) -> (String, u32) {
         let Some(FunctionPlace { pc: begin, origin }) = self.provable.program.function_at(pc)
         else {
@@ -71,6 +88,22 @@ impl App {
         };
         (name, pc - begin)
     }
+}
+
+/// How many functions a prepared module imports, and where those are that it defines.
+fn bodies(wasm: &[u8]) -> (u32, Vec<Range<usize>>) {
+    let (mut imported, mut bodies) = (0, Vec::new());
+    for payload in Parser::new(0).parse_all(wasm).flatten() {
+        match payload {
+            // A program imports nothing but functions.
+            Payload::ImportSection(reader) => {
+                imported += u32::try_from(reader.into_imports().count()).unwrap_or(u32::MAX);
+            }
+            Payload::CodeSectionEntry(body) => bodies.push(body.range()),
+            _ => {}
+        }
+    }
+    (imported, bodies)
 }
 
 /// The functions' names, as far as the module has them. A name section that is damaged names nothing.

@@ -71,13 +71,14 @@ fn state(machine: &mut Machine, app: &App) -> (String, Value) {
         return (line, value);
     }
     let pc = machine.pc().unwrap_or(u32::MAX);
-    let (function, offset) = app.function(pc);
+    let (function, nth) = app.function(pc);
     let instruction = machine.instruction().map(instruction_text);
     let instruction = instruction.unwrap_or_else(|| "halts".to_owned());
-    let line =
-        format!("step {steps}  {hash}  {cu} CU  pc {pc}  {function} + {offset}: {instruction}");
+    let line = format!(
+        "step {steps}  {hash}  {cu} CU  pc {pc}  {function}, lowered instruction {nth}: {instruction}"
+    );
     let value = json!({
-        "step": steps, "hash": hash, "cu": cu, "pc": pc, "function": function, "offset": offset,
+        "step": steps, "hash": hash, "cu": cu, "pc": pc, "function": function, "lowered_instruction": nth,
         "instruction": instruction, "stack": machine.stack().len(), "call_depth": machine.call_depth(),
     });
     (line, value)

@@ -1,11 +1,12 @@
 //! The verifier's tools: what a program becomes on the step machine, what any of its steps does, and whether all
 //! engines of this machine agree about it.
 //!
-//! `unit` is what a run needs besides the program, `app` reads programs and knows their functions' names, `commands`
-//! holds one file per command. Nothing here talks to a network or spends anything.
+//! `unit` is what a run needs besides the program, `app` reads programs and knows their functions' names and places,
+//! `explain` says what an instruction finds and leaves, `commands` holds one file per command. Nothing here talks to a network or spends anything.
 
 mod app;
 mod commands;
+mod explain;
 mod unit;
 
 use std::ffi::OsString;

@@ -13,6 +13,7 @@ mod memory;
 mod ops;
 mod proof;
 mod tree;
+mod view;
 
 use std::sync::{Arc, OnceLock};
 
@@ -22,6 +23,7 @@ use self::core::{Core, Frame, Input, PC_HALTED, Slot};
 use self::hash::Hashed;
 use self::memory::{Memory, Saved};
 use self::tree::Tree;
+pub use self::view::{Access, CallFrame};
 use crate::isa::Instruction;
 use crate::program::{Program, code_leaves, slot_leaves};
 use crate::state::{

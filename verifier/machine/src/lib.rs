@@ -36,7 +36,7 @@ mod wasi;
 
 pub use blocks::{bulk_cu, grow_cu};
 pub use calls::OVERSHOOT_MAX;
-pub use engine::{Loaded, Machine, Snapshot};
+pub use engine::{Access, CallFrame, Loaded, Machine, Snapshot};
 pub use error::{Place, PrepareError};
 /// CU of the entry's one block: its charge, its call, and the exit behind it.
 pub const ENTRY_CU: u64 = 5;

@@ -6,16 +6,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gio_agent::{Code, ExitStatus, UserError};
-use gio_machine::{Machine, mirror};
+use gio_machine::mirror;
 use serde_json::json;
 
 use crate::Report;
 use crate::app::App;
 use crate::commands::{beyond, state};
+use crate::explain::Found;
 use crate::unit::UnitOptions;
-
-/// Operands and locals that are shown, counted from the top.
-const SHOWN: usize = 4;
 
 /// Print one step: the instruction, where it stands, values before and after, hashes, proof
 #[derive(Debug, Args)]
@@ -24,7 +22,7 @@ pub(crate) struct Step {
     n: u64,
     #[command(flatten)]
     unit: UnitOptions,
-    /// Say what the instruction finds and leaves
+    /// Say what the instruction finds and leaves: operands, result, and every part of the state that it touches
     #[arg(long)]
     explain: bool,
     /// Write the proof there
@@ -40,17 +38,6 @@ struct WriteError {
     source: io::Error,
 }
 
-/// The values that instructions work on.
-fn values(machine: &Machine) -> (Vec<String>, Vec<String>) {
-    let hex = |slots: &[u64]| slots.iter().map(|slot| format!("{slot:#x}")).collect();
-    let stack = machine.stack();
-    let locals = machine.locals();
-    (
-        hex(&stack[stack.len().saturating_sub(SHOWN)..]),
-        hex(&locals[..locals.len().min(SHOWN)]),
-    )
-}
-
 impl Step {
     pub(crate) fn run(&self) -> Result<Report, UserError> {
         let app = App::load(&self.unit.app)?;
@@ -62,11 +49,12 @@ impl Step {
         }
         let opened = machine.state_hash();
         let (line, before) = state(&mut machine, &app);
-        let (stack, locals) = values(&machine);
+        let found = Found::new(&machine);
+        let body = machine.pc().and_then(|pc| app.body(pc));
         let proof = machine.proof();
         machine.run_to(self.n + 1);
         let (next_line, after) = state(&mut machine, &app);
-        let (next_stack, next_locals) = values(&machine);
+        let explained = found.executed(&machine);
         let followed = machine.state_hash();
         let proven = mirror::step(&proof)
             .is_ok_and(|checked| checked.before == opened && checked.next == followed);
@@ -78,10 +66,11 @@ impl Step {
         }
         let mut lines = vec![line];
         if self.explain {
-            lines.push(format!("  before  stack … {}", stack.join(" ")));
-            lines.push(format!("          locals {} …", locals.join(" ")));
-            lines.push(format!("  after   stack … {}", next_stack.join(" ")));
-            lines.push(format!("          locals {} …", next_locals.join(" ")));
+            lines.extend(body.as_ref().map(|body| {
+                let (from, to) = (body.start, body.end);
+                format!("  the function is bytes {from:#x} to {to:#x} of the module")
+            }));
+            lines.extend(explained.lines());
         }
         lines.push(next_line);
         lines.push(format!(
@@ -91,8 +80,8 @@ impl Step {
         ));
         let json = json!({
             "before": before, "after": after, "proven": proven, "proof": hex::encode(&proof),
-            "stack_before": stack, "stack_after": next_stack,
-            "locals_before": locals, "locals_after": next_locals,
+            "explained": explained.json(),
+            "function_bytes": body.map(|body| [body.start, body.end]),
         });
         Ok(Report {
             lines,

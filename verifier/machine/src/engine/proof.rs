@@ -237,7 +237,7 @@ fn put_slot(proof: &mut Vec<u8>, slots: &[u64], instruction: Instruction) {
 }
 
 /// Bytes that an access is about.
-fn width(op: Op) -> u64 {
+pub(super) fn width(op: Op) -> u64 {
     match op {
         Op::I64Load | Op::F64Load | Op::I64Store | Op::F64Store => 8,
         Op::I32Load8S | Op::I32Load8U | Op::I64Load8S | Op::I64Load8U => 1,
