@@ -318,9 +318,14 @@ fn modules() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             .finish(),
         ),
         (
-            "giant types, nothing to start",
+            "giant types",
+            "bytes of the types",
+            [header.as_slice(), &types(100_000, 300)].concat(),
+        ),
+        (
+            "as many bytes of types as there may be, nothing to start",
             "not a command",
-            [header, types(100_000, 300)].concat(),
+            [header.as_slice(), &types(6_870, 300)].concat(),
         ),
         (
             "a giant table",

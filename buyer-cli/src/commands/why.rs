@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use gio_agent::{ExitStatus, UserError};
+use gio_net::wire;
 use gio_protocol::{DealStage, UnixSeconds};
 use serde::Serialize;
 
@@ -218,7 +219,11 @@ fn waits_for(stage: DealStage, explained: &Explanation, now: UnixSeconds) -> Vec
                 waits.push(format!("free miners for {}", units_text(*queued)));
             }
             if *queued + *running == 0 {
-                waits.push("the hub, which puts the result together".to_owned());
+                let step = match explained.stage {
+                    wire::DealStage::Signed | wire::DealStage::Open => "has not begun with it yet",
+                    _ => "puts the result together",
+                };
+                waits.push(format!("the hub, which {step}"));
             }
         }
         DealStage::Settled | DealStage::Refunded | DealStage::Cancelled | DealStage::Refuted => {
@@ -355,6 +360,32 @@ mod tests {
     use gio_protocol::Address;
 
     use super::*;
+
+    #[test]
+    fn an_open_deal_without_units_is_not_begun_or_put_together() {
+        let hub_says = |stage| Explanation {
+            stage,
+            message: String::new(),
+            at: local_now(),
+            units_total: 4,
+            units_queued: 0,
+            units_running: 0,
+            units_done: 0,
+            machines: Machines::default(),
+            troubles: Vec::new(),
+            troubles_total: 0,
+            cancel_until: None,
+        };
+        let waits = |stage| waits_for(DealStage::Open, &hub_says(stage), local_now());
+        assert_eq!(
+            waits(wire::DealStage::Open),
+            ["the hub, which has not begun with it yet"]
+        );
+        assert_eq!(
+            waits(wire::DealStage::Assembling),
+            ["the hub, which puts the result together"]
+        );
+    }
 
     #[test]
     fn troubles_are_told_by_reason_the_most_frequent_first() {

@@ -43,6 +43,13 @@ fn without_a_miner_everybody_says_so_and_a_cancel_brings_the_whole_cap_back() {
         let submitted = story.buyer(&["submit", text(&job), "--detach"]).await;
         let id = submitted.job().to_owned();
         assert!(story.balance("buyer").await < before, "the cap is locked");
+        // The job goes to the hub's board a moment after its opening.
+        process::wait_for("the job on the board", 30, async || {
+            let (_, status, _) = person(&story, &["status", &id]).await;
+            Ok(status.contains("4 waiting").then_some(()))
+        })
+        .await
+        .unwrap();
         let (_, why, _) = person(&story, &["why", &id]).await;
         assert!(
             why.contains("waits for miners: none is connected to the hub"),

@@ -127,12 +127,9 @@ fn is_counted(operator: &Operator<'_>) -> bool {
     )
 }
 
-/// How many instructions of the step machine the operators become at least.
-pub(crate) fn instructions_min(ops: &[Op<'_>]) -> usize {
-    let counted = ops.iter().filter(|op| is_counted(&op.operator));
-    counted
-        .filter(|op| !matches!(op.operator, Operator::Nop))
-        .count()
+/// Whether the operator becomes at least one instruction of the step machine.
+pub(crate) fn is_instruction(operator: &Operator<'_>) -> bool {
+    is_counted(operator) && !matches!(operator, Operator::Nop)
 }
 
 fn ends_block(operator: &Operator<'_>) -> bool {

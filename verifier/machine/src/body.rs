@@ -5,7 +5,7 @@ use wasmparser::{
     ValidatorResources, WasmFeatures, WasmModuleResources,
 };
 
-use crate::blocks::Costs;
+use crate::blocks::{Costs, is_instruction};
 use crate::error::{Place, PrepareError, check_size};
 use crate::features;
 use crate::limits::{Counts, PrepareLimits, frame_slots};
@@ -46,28 +46,37 @@ pub(crate) fn decode<'a>(
     limits: &PrepareLimits,
     allocations: &mut FuncValidatorAllocations,
 ) -> Result<Body<'a>, PrepareError> {
-    let index = function.index;
-    let bytes = body.range().len();
-    check_size(
-        "bytes of one function",
-        bytes as u64,
-        limits.function_bytes_max,
-    )?;
-    let features = function.features;
-    let validator = function.into_validator(std::mem::take(allocations));
-    let mut decoder = Decoder {
-        validator,
-        features,
-        index,
-        limits,
-        operands_max: 0,
-        branch_targets: 0,
-        counts: Counts::default(),
-        dead_blocks: 0,
-    };
+    let mut decoder = Decoder::new(function, limits, allocations);
     let decoded = decoder.run(body)?;
     *allocations = decoder.validator.into_allocations();
     Ok(decoded)
+}
+
+/// What a function adds to what is bounded over all functions together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weight {
+    pub(crate) complexity: u64,
+    pub(crate) instructions: usize,
+}
+
+/// Validates one body and keeps nothing of it. Of instructions it answers the least that it becomes.
+pub(crate) fn weigh(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    limits: &PrepareLimits,
+    allocations: &mut FuncValidatorAllocations,
+) -> Result<Weight, PrepareError> {
+    let mut decoder = Decoder::new(function, limits, allocations);
+    let mut instructions = 0;
+    decoder.read(body, |operator, _| {
+        instructions += usize::from(is_instruction(&operator));
+    })?;
+    let complexity = decoder.complexity();
+    *allocations = decoder.validator.into_allocations();
+    Ok(Weight {
+        complexity,
+        instructions,
+    })
 }
 
 struct Decoder<'l> {
@@ -82,8 +91,56 @@ struct Decoder<'l> {
     dead_blocks: u32,
 }
 
-impl Decoder<'_> {
+impl<'l> Decoder<'l> {
+    fn new(
+        function: FuncToValidate<ValidatorResources>,
+        limits: &'l PrepareLimits,
+        allocations: &mut FuncValidatorAllocations,
+    ) -> Self {
+        Self {
+            index: function.index,
+            features: function.features,
+            validator: function.into_validator(std::mem::take(allocations)),
+            limits,
+            operands_max: 0,
+            branch_targets: 0,
+            counts: Counts::default(),
+            dead_blocks: 0,
+        }
+    }
+
     fn run<'a>(&mut self, body: &FunctionBody<'a>) -> Result<Body<'a>, PrepareError> {
+        let mut ops: Vec<Op<'a>> = Vec::new();
+        self.read(body, |operator, (pops, pushes)| {
+            ops.push(Op {
+                operator,
+                pops,
+                pushes,
+            });
+        })?;
+        let is_call = |op: &Op<'_>| {
+            matches!(
+                op.operator,
+                Operator::Call { .. } | Operator::CallIndirect { .. }
+            )
+        };
+        let calls = ops.iter().any(is_call);
+        Ok(self.body(ops, calls))
+    }
+
+    /// Validates a body and gives out its live operators one by one, with what they pop and push. An operator is moved
+    /// about as little as can be: of hostile modules there are tens of millions.
+    fn read<'a>(
+        &mut self,
+        body: &FunctionBody<'a>,
+        mut take: impl FnMut(Operator<'a>, (u32, u32)),
+    ) -> Result<(), PrepareError> {
+        let bytes = body.range().len() as u64;
+        check_size(
+            "bytes of one function",
+            bytes,
+            self.limits.function_bytes_max,
+        )?;
         let mut reader = body.get_binary_reader();
         reader.set_features(self.features);
         self.validator
@@ -95,42 +152,39 @@ impl Decoder<'_> {
             self.limits.locals_max,
         )?;
         let mut operators = wasmparser::OperatorsReader::new(reader);
-        let mut ops = Vec::new();
-        let mut calls = false;
         while !operators.eof() {
-            let (operator, offset) = operators
-                .read_with_offset()
-                .map_err(|error| self.refusal(&error))?;
-            let op = self.step(operator, offset)?;
-            calls |= matches!(
-                op,
-                Some(Op {
-                    operator: Operator::Call { .. } | Operator::CallIndirect { .. },
-                    ..
-                })
-            );
-            ops.extend(op);
+            let offset = operators.original_position();
+            let operator = match operators.read() {
+                Ok(operator) => operator,
+                Err(error) => return Err(self.refusal(&error)),
+            };
+            if let Some(arity) = self.step(&operator, offset)? {
+                take(operator, arity);
+            }
         }
-        operators.finish().map_err(|error| self.refusal(&error))?;
-        Ok(self.body(ops, calls))
+        operators.finish().map_err(|error| self.refusal(&error))
     }
 
-    /// Validates one operator; answers it if it is live.
-    fn step<'a>(
+    fn complexity(&self) -> u64 {
+        self.counts.complexity(self.validator.len_locals())
+    }
+
+    /// Validates one operator; answers what it pops and pushes if it is live.
+    fn step(
         &mut self,
-        operator: Operator<'a>,
+        operator: &Operator<'_>,
         offset: usize,
-    ) -> Result<Option<Op<'a>>, PrepareError> {
+    ) -> Result<Option<(u32, u32)>, PrepareError> {
         let place = Place {
             function: Some(self.index),
             offset,
         };
-        features::check_operator(&operator, place)?;
-        self.count(&operator)?;
+        features::check_operator(operator, place)?;
+        self.count(operator)?;
         let arity = operator.operator_arity(&self.validator);
-        let live = self.is_live(&operator);
+        let live = self.is_live(operator);
         self.validator
-            .op(offset, &operator)
+            .op(offset, operator)
             .map_err(|error| self.refusal(&error))?;
         self.operands_max = self.operands_max.max(self.validator.operand_stack_height());
         check_size(
@@ -138,15 +192,11 @@ impl Decoder<'_> {
             self.validator.control_stack_height(),
             self.limits.nesting_max,
         )?;
-        let (pops, pushes) = arity.ok_or_else(|| PrepareError::Invalid {
+        let arity = arity.ok_or_else(|| PrepareError::Invalid {
             message: "an operator names what does not exist".to_owned(),
             place,
         })?;
-        Ok(live.then_some(Op {
-            operator,
-            pops,
-            pushes,
-        }))
+        Ok(live.then_some(arity))
     }
 
     /// Counts what makes a function hard to compile.
@@ -218,7 +268,7 @@ impl Decoder<'_> {
             .unwrap_func();
         let operators = u32::try_from(ops.len()).unwrap_or(u32::MAX);
         Body {
-            complexity: self.counts.complexity(self.validator.len_locals()),
+            complexity: self.complexity(),
             index: self.index,
             slots: frame_slots(self.validator.len_locals(), self.operands_max, operators),
             params: ty.params().len(),

@@ -32,6 +32,9 @@ pub struct PrepareLimits {
     pub globals_max: u64,
     /// Types, imports, exports, element segments and data segments, each.
     pub entries_max: u64,
+    /// Bytes of the type section: what a validator does with types takes longer than with anything else of their size,
+    /// and compilers make a hundredth of this.
+    pub type_bytes_max: u64,
 }
 
 impl Default for PrepareLimits {
@@ -49,6 +52,7 @@ impl Default for PrepareLimits {
             table_elements_max: 100_000,
             globals_max: 10_000,
             entries_max: 100_000,
+            type_bytes_max: 2 << 20,
         }
     }
 }

@@ -389,6 +389,7 @@ pub(crate) fn with_shim(limits: &PrepareLimits) -> Result<PrepareLimits, Prepare
         module_bytes_max: u64::MAX,
         functions_max: limits.functions_max + ROOM,
         entries_max: limits.entries_max + ROOM,
+        type_bytes_max: limits.type_bytes_max + (1 << 16),
         complexity_max: limits.complexity_max.saturating_add(1 << 20),
         ..*limits
     })

@@ -2,11 +2,11 @@
 
 use wasm_encoder::{BranchHints, CodeSection};
 use wasmparser::{
-    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload, Validator,
-    ValidatorResources,
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, Payload, ValidPayload,
+    Validator, ValidatorResources,
 };
 
-use crate::body::{self, Body};
+use crate::body::{self, Body, Weight};
 use crate::calls::Calls;
 use crate::emit::exact::Exact;
 use crate::emit::fast::{Fast, Paid};
@@ -141,6 +141,10 @@ impl<'a> Scan<'a> {
         parser.set_features(features);
         for payload in parser.parse_all(module) {
             let payload = payload.map_err(|error| refusal(&error, None))?;
+            if let Payload::TypeSection(types) = &payload {
+                let bytes = types.range().len() as u64;
+                check_size("bytes of the types", bytes, limits.type_bytes_max)?;
+            }
             let valid = validator
                 .payload(&payload)
                 .map_err(|error| refusal(&error, None))?;
@@ -180,6 +184,11 @@ impl<'a> Functions<'a> {
     }
 
     fn decode(&mut self, nth: usize) -> Result<Body<'a>, PrepareError> {
+        let (function, body) = self.function(nth);
+        body::decode(function, &body, self.limits, &mut self.allocations)
+    }
+
+    fn function(&self, nth: usize) -> (FuncToValidate<ValidatorResources>, FunctionBody<'a>) {
         let (function, body) = &self.list[nth];
         let function = FuncToValidate {
             resources: function.resources.clone(),
@@ -187,19 +196,20 @@ impl<'a> Functions<'a> {
             ty: function.ty,
             features: function.features,
         };
-        body::decode(function, body, self.limits, &mut self.allocations)
+        (function, body.clone())
     }
 
     fn bodies(&self) -> impl Iterator<Item = FunctionBody<'a>> {
         self.list.iter().map(|(_, body)| body.clone())
     }
 
-    /// Decodes everything once, to find what is to be refused before any work is done for it.
+    /// Reads everything once and keeps nothing, to find what is to be refused before any work is done for it.
     fn check(&mut self) -> Result<(), PrepareError> {
         let mut sums = Sums::default();
         for nth in 0..self.list.len() {
-            let body = self.decode(nth)?;
-            sums.add(&body, blocks::instructions_min(&body.ops), self.limits)?;
+            let (function, body) = self.function(nth);
+            let weight = body::weigh(function, &body, self.limits, &mut self.allocations)?;
+            sums.add(weight, self.limits)?;
         }
         Ok(())
     }
@@ -228,8 +238,11 @@ impl<'a> Functions<'a> {
         };
         for nth in 0..self.list.len() {
             let (body, lowered) = self.costed(nth, scope)?;
-            let instructions = lowered.map_or(0, |lowered| lowered.code.len());
-            sums.add(&body, instructions, self.limits)?;
+            let weight = Weight {
+                complexity: body.complexity,
+                instructions: lowered.map_or(0, |lowered| lowered.code.len()),
+            };
+            sums.add(weight, self.limits)?;
             calls.add(&body, &reachable, self.list.len());
         }
         calls.decide(&reachable);
@@ -245,19 +258,14 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(
-        &mut self,
-        body: &Body<'_>,
-        instructions: usize,
-        limits: &PrepareLimits,
-    ) -> Result<(), PrepareError> {
-        self.complexity = self.complexity.saturating_add(body.complexity);
+    fn add(&mut self, weight: Weight, limits: &PrepareLimits) -> Result<(), PrepareError> {
+        self.complexity = self.complexity.saturating_add(weight.complexity);
         check_size(
             "complexity of all functions",
             self.complexity,
             limits.complexity_max,
         )?;
-        self.instructions += instructions as u64;
+        self.instructions += weight.instructions as u64;
         check_size(
             "instructions of the program",
             self.instructions,

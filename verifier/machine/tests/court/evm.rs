@@ -121,6 +121,11 @@ impl Court {
         }
     }
 
+    /// What the contract answers to this calldata.
+    pub fn raw(&mut self, data: Vec<u8>) -> Result<Bytes, Bytes> {
+        self.call(self.step, data).0
+    }
+
     /// What the contract answers or reverts with when `asker` sends it a proof in a transaction that counts.
     pub fn sent_by(&mut self, asker: Asker, proof: &[u8]) -> Result<Bytes, Bytes> {
         let block = &mut self.evm.ctx.block;
@@ -238,7 +243,7 @@ pub fn agreed(court: &mut Court, proof: &[u8]) -> (Result<Checked, Fault>, Gas) 
 }
 
 /// `step(bytes)` as a transaction carries it.
-fn calldata(proof: &[u8]) -> Vec<u8> {
+pub fn calldata(proof: &[u8]) -> Vec<u8> {
     let mut data = keccak256("step(bytes)")[..4].to_vec();
     data.extend(U256::from(32).to_be_bytes::<32>());
     data.extend(U256::from(proof.len()).to_be_bytes::<32>());

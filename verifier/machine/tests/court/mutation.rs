@@ -9,7 +9,7 @@ use gio_machine::trees::push_slot;
 use gio_protocol::{B256, keccak256};
 
 use crate::differential;
-use crate::evm::{Court, agreed};
+use crate::evm::{Court, agreed, calldata};
 use crate::rng::Rng;
 use crate::scene::{SMALL, Scene};
 use crate::values::scaled;
@@ -84,6 +84,32 @@ fn a_proof_has_one_length() {
             "{length} zeros"
         );
     }
+}
+
+/// The ABI's own freedom: where in the calldata a proof lies, and what lies around it, is not part of it.
+#[test]
+fn what_lies_around_a_proof_changes_nothing() {
+    let mut court = Court::new();
+    let mut scene = Scene::new(Op::I32Add, SMALL).stack(&[1, 2]);
+    scene.prepare();
+    let proof = scene.proof();
+    let plain = calldata(&proof);
+    let answer = court.raw(plain.clone());
+    assert!(answer.is_ok());
+    let behind = [plain.as_slice(), &[7; 45]].concat();
+    assert_eq!(court.raw(behind), answer);
+    // The offset of the proof, 32 as a rule.
+    let mut moved = plain[..4 + 32].to_vec();
+    moved[4 + 31] = 96;
+    moved.extend([7; 64]);
+    moved.extend(&plain[4 + 32..]);
+    assert_eq!(court.raw(moved), answer);
+    let cut = plain[..4 + 64 + proof.len() - 1].to_vec();
+    assert_eq!(
+        court.raw(cut).unwrap_err().len(),
+        0,
+        "the ABI's own refusal"
+    );
 }
 
 /// A proof of the state's step with something in it replaced.

@@ -241,10 +241,6 @@ fn prepare(wasm: &[u8]) -> Result<Provable, Refusal> {
 fn feature(refusal: &Refusal) -> Option<Skip> {
     match refusal {
         Refusal::Prepare(PrepareError::Feature { feature, .. }) => Some(Skip::Feature(feature)),
-        // The validator's message for a second table names no feature.
-        Refusal::Prepare(PrepareError::Invalid { message, .. }) if message == "multiple tables" => {
-            Some(Skip::Feature("a second table"))
-        }
         Refusal::Prepare(_) | Refusal::Unlinked(_) => None,
     }
 }
